@@ -1,0 +1,228 @@
+//! What is found: drifts, findings and their transitions. These are the scan's JSON and the topics' bodies alike.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// How bad. Ordered: `Low < Medium < High < Critical`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Severity {
+    /// Tags, small changes, changes towards secure.
+    Low,
+    /// Monitoring, versioning, logging.
+    Medium,
+    /// Availability, backups, network rules.
+    High,
+    /// Encryption, public access, SSH from the internet.
+    Critical,
+}
+
+impl Severity {
+    /// All, least first.
+    pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
+
+    /// `LOW`, `MEDIUM`, `HIGH`, `CRITICAL`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "LOW",
+            Self::Medium => "MEDIUM",
+            Self::High => "HIGH",
+            Self::Critical => "CRITICAL",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Severity {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|s| s.as_str().eq_ignore_ascii_case(text))
+            .ok_or_else(|| format!("`{text}` is no severity: LOW, MEDIUM, HIGH or CRITICAL"))
+    }
+}
+
+/// Where an agreed value stands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Origin {
+    /// `terraform`, `plan`, `cloudformation`, `pulumi` or `approved`.
+    pub origin: String,
+    /// File, URL or stack.
+    pub source: String,
+    /// Address in the source: `module.net.aws_vpc.main[0]`.
+    pub address: String,
+    /// Line in the source, where it is known.
+    pub line: Option<u32>,
+}
+
+/// The kinds of difference between snapshot and baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DriftKind {
+    /// A value differs.
+    Modified,
+    /// In the baseline, gone from the cloud.
+    Missing,
+    /// There, in another region.
+    Moved,
+    /// No baseline.
+    Unmanaged,
+}
+
+impl DriftKind {
+    /// As in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Modified => "modified",
+            Self::Missing => "missing",
+            Self::Moved => "moved",
+            Self::Unmanaged => "unmanaged",
+        }
+    }
+}
+
+/// A difference between snapshot and baseline at one path.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Drift {
+    /// Hash of account, region, type, id, kind and path.
+    pub id: String,
+    /// AWS account id.
+    pub account: String,
+    /// Region name or `global`.
+    pub region: String,
+    /// Terraform's name of the type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// The id that Terraform uses for that type.
+    pub resource: String,
+    /// ARN, where the type has one.
+    pub arn: Option<String>,
+    /// What kind of difference.
+    pub kind: DriftKind,
+    /// Terraform's attribute path in folded form; empty where the whole resource is meant.
+    pub path: String,
+    /// The agreed value.
+    pub expected: Value,
+    /// The observed value.
+    pub actual: Value,
+    /// How bad.
+    pub severity: Severity,
+    /// Why that severity, in a sentence.
+    pub reason: String,
+    /// Controls that it breaks, as `PCI-DSS:3.5.1`.
+    pub controls: Vec<String>,
+    /// Where the agreed value stands.
+    pub baseline: Option<Origin>,
+    /// Id of its remediation.
+    pub remediation: Option<String>,
+    /// Id of the waiver that accepts it.
+    pub waiver: Option<String>,
+}
+
+/// A value that is insecure or against policy, whatever the baseline says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Hash of account, region, type, id, rule and path.
+    pub id: String,
+    /// AWS account id.
+    pub account: String,
+    /// Region name or `global`.
+    pub region: String,
+    /// Terraform's name of the type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// The id that Terraform uses for that type.
+    pub resource: String,
+    /// ARN, where the type has one.
+    pub arn: Option<String>,
+    /// Attribute path.
+    pub path: String,
+    /// The observed value.
+    pub actual: Value,
+    /// How bad.
+    pub severity: Severity,
+    /// Id of the rule, `s3_bucket.04`.
+    pub rule: String,
+    /// What is wrong, in a sentence.
+    pub reason: String,
+    /// Controls that it breaks.
+    pub controls: Vec<String>,
+}
+
+/// What a transition is about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "subject", rename_all = "lowercase")]
+pub enum Subject {
+    /// A drift.
+    Drift(Drift),
+    /// A posture finding.
+    Finding(Finding),
+}
+
+impl Subject {
+    /// The drift's or finding's id.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Drift(d) => &d.id,
+            Self::Finding(f) => &f.id,
+        }
+    }
+
+    /// The account concerned.
+    pub fn account(&self) -> &str {
+        match self {
+            Self::Drift(d) => &d.account,
+            Self::Finding(f) => &f.account,
+        }
+    }
+}
+
+/// What happened to a drift or finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransitionKind {
+    /// It was not there before.
+    Opened,
+    /// Its values or severity changed.
+    Changed,
+    /// It is gone.
+    Resolved,
+}
+
+impl TransitionKind {
+    /// As in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Changed => "changed",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// One step in the life of a drift or finding: the body of `driftline.events`, and (the last one) of `driftline.drifts`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transition {
+    /// Hash of the subject's id, the transition and its cause.
+    pub id: String,
+    /// What happened.
+    pub transition: TransitionKind,
+    /// `(epoch, number)` of the observation that caused it, as `e<epoch>.<number>`, else `o<offset>` of the record.
+    pub cause: String,
+    /// Time of the causing record, milliseconds since 1970, UTC.
+    pub at_ms: i64,
+    /// When the drift was first opened, milliseconds since 1970, UTC.
+    pub opened_ms: i64,
+    /// The drift or finding after the transition (before it, if resolved).
+    #[serde(flatten)]
+    pub subject: Subject,
+}

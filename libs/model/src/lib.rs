@@ -1,0 +1,12 @@
+//! What Driftline knows and decides about resources: keys, snapshots, baselines, the canonical form, the
+//! catalogue and the diff. Pure: no I/O, no async, no clock, no transport.
+
+pub mod drift;
+pub mod record;
+pub mod resource;
+pub mod snapshot;
+
+pub use drift::{Drift, DriftKind, Finding, Origin, Severity, Subject, Transition, TransitionKind};
+pub use resource::{ResourceKey, Scope};
+pub use serde_json::Value;
+pub use snapshot::{Baseline, Coverage, CoverageStatus, Declared, Snapshot};
