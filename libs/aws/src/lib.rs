@@ -1,1 +1,11 @@
-//! Placeholder.
+//! The AWS client: service models as data, on the crates that AWS's own SDK for Rust runs on. One plain JSON value
+//! goes in, one comes out, with the names and nesting that `aws SERVICE OPERATION --output json` prints.
+
+pub mod client;
+pub mod endpoint;
+pub mod error;
+pub mod model;
+
+pub use client::{Caller, Client, ClientConfig, Limits, PageLimit};
+pub use endpoint::{EndpointConfig, Partition};
+pub use error::Error;
