@@ -5,6 +5,35 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ResourceKey;
+
+/// Hex of the first 16 bytes of a hash over the parts, each with its length before it so that no two lists read alike.
+fn hash_of(parts: &[&str]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
+/// Id of a drift: what it is about, and nothing else, so that whoever finds it gives it the same.
+pub fn drift_id(key: &ResourceKey, kind: DriftKind, path: &str) -> String {
+    hash_of(&["drift", &key.account, &key.region, &key.kind, &key.id, kind.as_str(), path])
+}
+
+/// Id of a posture finding.
+pub fn finding_id(key: &ResourceKey, rule: &str, path: &str) -> String {
+    hash_of(&["finding", &key.account, &key.region, &key.kind, &key.id, rule, path])
+}
+
+/// Id of a transition of a drift or finding, see [`Transition::cause`].
+pub fn transition_id(subject: &str, transition: TransitionKind, cause: &str) -> String {
+    hash_of(&["transition", subject, transition.as_str(), cause])
+}
+
 /// How bad. Ordered: `Low < Medium < High < Critical`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]

@@ -6,7 +6,9 @@ pub mod record;
 pub mod resource;
 pub mod snapshot;
 
-pub use drift::{Drift, DriftKind, Finding, Origin, Severity, Subject, Transition, TransitionKind};
+pub use drift::{
+    Drift, DriftKind, Finding, Origin, Severity, Subject, Transition, TransitionKind, drift_id, finding_id, transition_id,
+};
 pub use resource::{ResourceKey, Scope};
 pub use serde_json::Value;
 pub use snapshot::{Baseline, Coverage, CoverageStatus, Declared, Snapshot};

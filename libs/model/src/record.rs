@@ -154,6 +154,10 @@ pub struct Cycle {
     pub regions: Vec<String>,
     /// Types that were listed.
     pub types: Vec<String>,
+    /// The highest offset of the account's partition that the agent knew acknowledged when the round began: what
+    /// `Listing::after_offset` is for the scopes that have no listing of their own because they were complete and empty.
+    #[serde(default)]
+    pub after_offset: i64,
     /// Scopes that were not complete or not empty; those within regions x types that stand not here were both.
     pub listings: Vec<Listing>,
     /// When the round began and ended, milliseconds since 1970 UTC.
