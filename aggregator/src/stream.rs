@@ -1,0 +1,248 @@
+//! One agent's stream: hello, claims, records in; welcome, epochs, acknowledgements and rejections out.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use driftline_bus::{Error as LogError, Outgoing};
+use driftline_model::record::{self, InputKey, Session};
+use driftline_proto::v1::agent_message::Message as FromAgent;
+use driftline_proto::v1::aggregator_message::Message as ToAgent;
+use driftline_proto::v1::{self, AggregatorMessage, Reason};
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tonic::{Status, Streaming};
+
+use crate::acks::Acks;
+use crate::check::check;
+use crate::service::Ingest;
+
+type Answers = mpsc::Sender<Result<AggregatorMessage, Status>>;
+
+/// Accounts that one agent process may speak for.
+const MAX_ACCOUNTS: usize = 20_000;
+
+/// A record whose delivery came in.
+struct Delivered {
+    sequence: u64,
+    account: String,
+    result: Result<i64, LogError>,
+    _held: OwnedSemaphorePermit,
+}
+
+struct State {
+    ingest: Ingest,
+    hello: v1::Hello,
+    claims: HashMap<String, i64>,
+    next: u64,
+    acks: Acks,
+    under_way: FuturesUnordered<BoxFuture<'static, Delivered>>,
+}
+
+/// Serves a stream to its end. An error becomes the stream's status: the agent reconnects and resends what was not
+/// acknowledged.
+pub(crate) async fn serve(
+    ingest: Ingest,
+    mut incoming: Streaming<v1::AgentMessage>,
+    answers: &Answers,
+) -> Result<(), Status> {
+    let hello = hello(&mut incoming).await?;
+    let challenge: Vec<u8> = (0..2).flat_map(|_| fresh_bytes()).collect();
+    let config = std::sync::Arc::clone(&ingest.config);
+    tracing::info!(agent = %hello.agent, accounts = hello.accounts.len(), version = %hello.version, "agent connected");
+    let welcome = v1::Welcome {
+        version: env!("CARGO_PKG_VERSION").into(),
+        max_record_bytes: config.max_record_bytes,
+        max_batch_records: config.max_batch_records,
+        window_bytes: config.window_bytes,
+        challenge: challenge.into(),
+        heartbeat_seconds: u32::try_from(config.idle.as_secs() / 3).unwrap_or(30).max(1),
+    };
+    send(answers, ToAgent::Welcome(welcome)).await?;
+    let shutdown = ingest.shutdown.clone();
+    let mut state = State {
+        ingest,
+        hello,
+        claims: HashMap::new(),
+        next: 1,
+        acks: Acks::default(),
+        under_way: FuturesUnordered::new(),
+    };
+    let (mut draining, mut open) = (false, true);
+    while open || !state.acks.is_idle() {
+        tokio::select! {
+            biased;
+            Some(delivered) = state.under_way.next(), if !state.under_way.is_empty() => {
+                state.delivered(delivered)?;
+                state.acknowledge(answers).await?;
+            }
+            () = shutdown.cancelled(), if !draining => {
+                draining = true;
+                let seconds = u32::try_from(config.drain.as_secs()).unwrap_or(u32::MAX);
+                send(answers, ToAgent::Drain(v1::Drain { seconds })).await?;
+            }
+            message = tokio::time::timeout(config.idle, incoming.message()), if open => {
+                match message.map_err(|_| Status::deadline_exceeded("nothing heard for too long"))?? {
+                    Some(v1::AgentMessage { message: Some(message) }) => state.take(message, answers).await?,
+                    Some(_) => return Err(Status::invalid_argument("a message of an unknown kind")),
+                    None => open = false,
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn hello(incoming: &mut Streaming<v1::AgentMessage>) -> Result<v1::Hello, Status> {
+    let first = tokio::time::timeout(Duration::from_secs(10), incoming.message()).await;
+    let first = first.map_err(|_| Status::deadline_exceeded("no hello within 10 s"))??;
+    let Some(v1::AgentMessage { message: Some(FromAgent::Hello(hello)) }) = first else {
+        return Err(Status::invalid_argument("the first message must be a hello"));
+    };
+    let sane = |s: &str| !s.is_empty() && s.len() <= 200;
+    if !sane(&hello.agent) || !sane(&hello.session) || hello.accounts.len() > MAX_ACCOUNTS {
+        return Err(Status::invalid_argument(
+            "a hello names agent and session (1-200 bytes) and at most 20000 accounts",
+        ));
+    }
+    Ok(hello)
+}
+
+async fn send(answers: &Answers, message: ToAgent) -> Result<(), Status> {
+    let message = AggregatorMessage { message: Some(message) };
+    answers.send(Ok(message)).await.map_err(|_| Status::cancelled("the agent went away"))
+}
+
+/// Randomness from the hasher's per-process keys and a fresh instance: enough for a nonce that only has to be new.
+fn fresh_bytes() -> [u8; 16] {
+    use std::hash::{BuildHasher, RandomState};
+    let word = || RandomState::new().hash_one(std::time::Instant::now()).to_le_bytes();
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&word());
+    bytes[8..].copy_from_slice(&word());
+    bytes
+}
+
+impl State {
+    async fn take(&mut self, message: FromAgent, answers: &Answers) -> Result<(), Status> {
+        match message {
+            FromAgent::Hello(_) => Err(Status::invalid_argument("a second hello")),
+            FromAgent::Heartbeat(_) => Ok(()),
+            FromAgent::Claim(claim) => self.claim(claim, answers).await,
+            FromAgent::Batch(batch) => self.batch(batch, answers).await,
+        }
+    }
+
+    async fn claim(&mut self, claim: v1::Claim, answers: &Answers) -> Result<(), Status> {
+        let account = claim.account;
+        let known = InputKey::decode(&format!("e/{account}"));
+        let allowed = &self.ingest.config.accounts;
+        let refusal = if known.is_none() {
+            Some((Reason::Malformed, "an account id has 12 digits"))
+        } else if !self.hello.accounts.contains(&account) {
+            Some((Reason::NotClaimed, "the hello did not name this account"))
+        } else if !allowed.is_empty() && !allowed.contains(&account) {
+            Some((Reason::Forbidden, "this aggregator does not serve that account"))
+        } else {
+            None
+        };
+        if let Some((reason, detail)) = refusal {
+            let rejected = v1::ClaimRejected { account, reason: reason.into(), detail: detail.to_owned() };
+            return send(answers, ToAgent::ClaimRejected(rejected)).await;
+        }
+        let epoch = if claim.epoch > 0 { claim.epoch } else { self.session(&account).await? };
+        self.claims.insert(account.clone(), epoch);
+        send(answers, ToAgent::Claimed(v1::Claimed { account, epoch })).await
+    }
+
+    /// Publishes the session record; its offset is the epoch. Offset 0 can't be told from "none": it is published again.
+    async fn session(&mut self, account: &str) -> Result<i64, Status> {
+        let body = Session { agent: self.hello.agent.clone(), session: self.hello.session.clone() };
+        let body = serde_json::to_vec(&body).map_err(|e| Status::internal(e.to_string()))?;
+        loop {
+            let record = Outgoing {
+                topic: record::INPUTS.to_owned(),
+                partition: record::partition(account, self.ingest.config.partitions),
+                key: InputKey::Session(account.to_owned()).encode().into_bytes(),
+                value: Some(body.clone()),
+                headers: Vec::new(),
+            };
+            let offset = self.ingest.producer.send(record).await.map_err(unavailable)?.await.map_err(unavailable)?;
+            if offset > 0 {
+                return Ok(offset);
+            }
+        }
+    }
+
+    async fn batch(&mut self, batch: v1::Batch, answers: &Answers) -> Result<(), Status> {
+        let limit = self.ingest.config.max_batch_records as usize;
+        if batch.records.len() > limit {
+            return Err(Status::invalid_argument(format!("a batch holds at most {limit} records")));
+        }
+        for record in batch.records {
+            if record.sequence != self.next {
+                let found = record.sequence;
+                return Err(Status::invalid_argument(format!("sequence {found}; expected {}", self.next)));
+            }
+            self.next += 1;
+            self.record(record, answers).await?;
+        }
+        self.acknowledge(answers).await
+    }
+
+    async fn record(&mut self, record: v1::Record, answers: &Answers) -> Result<(), Status> {
+        let sequence = record.sequence;
+        let config = &self.ingest.config;
+        let outgoing = match check(record, &self.claims, config.partitions, config.max_record_bytes) {
+            Ok(outgoing) => outgoing,
+            Err(rejection) => {
+                self.acks.rejected(sequence);
+                let rejected = v1::Rejected { sequence, reason: rejection.reason.into(), detail: rejection.detail };
+                return send(answers, ToAgent::Rejected(rejected)).await;
+            }
+        };
+        let size = outgoing.key.len() + outgoing.value.as_ref().map_or(0, Vec::len);
+        let held = self.hold(size, answers).await?;
+        let account = String::from_utf8_lossy(&outgoing.key).split('/').nth(1).unwrap_or_default().to_owned();
+        let delivery = self.ingest.producer.send(outgoing).await.map_err(unavailable)?;
+        self.acks.sent(sequence);
+        self.under_way
+            .push(Box::pin(async move { Delivered { sequence, account, result: delivery.await, _held: held } }));
+        Ok(())
+    }
+
+    /// Room for a record within what all streams may hold. While there is none, deliveries go on: they make the room.
+    async fn hold(&mut self, size: usize, answers: &Answers) -> Result<OwnedSemaphorePermit, Status> {
+        let permits = u32::try_from(size.div_ceil(1024) + 1).unwrap_or(u32::MAX);
+        let waiting = std::sync::Arc::clone(&self.ingest.held).acquire_many_owned(permits);
+        tokio::pin!(waiting);
+        loop {
+            tokio::select! {
+                permit = &mut waiting => return permit.map_err(|_| Status::unavailable("going away")),
+                Some(delivered) = self.under_way.next(), if !self.under_way.is_empty() => {
+                    self.delivered(delivered)?;
+                    self.acknowledge(answers).await?;
+                }
+            }
+        }
+    }
+
+    /// A failed delivery ends the stream: the agent reconnects and sends again what was not acknowledged.
+    fn delivered(&mut self, delivered: Delivered) -> Result<(), Status> {
+        match delivered.result {
+            Ok(offset) => self.acks.delivered(delivered.sequence, &delivered.account, offset),
+            Err(error) => return Err(unavailable(error)),
+        }
+        Ok(())
+    }
+
+    async fn acknowledge(&mut self, answers: &Answers) -> Result<(), Status> {
+        let Some(prefix) = self.acks.take() else { return Ok(()) };
+        let reached = prefix.reached.into_iter().map(|(account, offset)| v1::Reached { account, offset }).collect();
+        send(answers, ToAgent::Acknowledged(v1::Acknowledged { sequence: prefix.sequence, reached })).await
+    }
+}
+
+fn unavailable(error: LogError) -> Status {
+    Status::unavailable(error.to_string())
+}
