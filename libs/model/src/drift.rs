@@ -247,6 +247,10 @@ pub struct Transition {
     pub transition: TransitionKind,
     /// `(epoch, number)` of the observation that caused it, as `e<epoch>.<number>`, else `o<offset>` of the record.
     pub cause: String,
+    /// Offset of the causing record in the account's partition of `driftline.inputs`: orders the transitions of one
+    /// subject, and on a replay too, where offsets in `driftline.events` say only when something was repeated.
+    #[serde(default)]
+    pub input_offset: i64,
     /// Time of the causing record, milliseconds since 1970, UTC.
     pub at_ms: i64,
     /// When the drift was first opened, milliseconds since 1970, UTC.
