@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 
 /// A record as read from a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,4 +147,7 @@ pub trait Log: Send + Sync {
     async fn consumer(&self, group: &str, topics: &[&str]) -> Result<Box<dyn Consumer>, Error>;
     /// Positions that a group has committed: (topic, partition) to next offset. For lag.
     async fn committed(&self, group: &str, topic: &str) -> Result<BTreeMap<u32, i64>, Error>;
+    /// Reads one partition outside of any group: from its first record to the end that it has now, then ends. Bounded
+    /// in memory however long the partition is.
+    async fn read(&self, topic: &str, partition: u32) -> Result<BoxStream<'static, Result<Record, Error>>, Error>;
 }
