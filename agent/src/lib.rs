@@ -1,1 +1,12 @@
-//! Placeholder.
+//! The agent: reads accounts, turns answers into canonical snapshots, and streams what changed to the aggregator.
+//! `collect` reads (and is all that `driftline scan` needs), `delta` decides what to send, `link` carries it.
+
+pub mod delta;
+pub mod known;
+pub mod link;
+pub mod run;
+pub mod seen;
+mod window;
+
+pub use run::{Config, Reader, Round, run};
+pub use seen::ScopeSeen;
