@@ -2,12 +2,14 @@
 //! catalogue and the diff. Pure: no I/O, no async, no clock, no transport.
 
 pub mod drift;
+pub mod driftignore;
 pub mod record;
 pub mod resource;
 pub mod snapshot;
 
 pub use drift::{
-    Drift, DriftKind, Finding, Origin, Severity, Subject, Transition, TransitionKind, drift_id, finding_id, transition_id,
+    Drift, DriftKind, Finding, Origin, Severity, Subject, Transition, TransitionKind, drift_id, finding_id,
+    transition_id,
 };
 pub use resource::{ResourceKey, Scope};
 pub use serde_json::Value;

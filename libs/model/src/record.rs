@@ -236,4 +236,7 @@ pub struct Keys {
     pub parts: u32,
     /// Encoded [`InputKey::Part`]s, sorted.
     pub keys: Vec<String>,
+    /// For each key the hash of what its part says, so that only what changed is published; empty: unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hashes: Vec<String>,
 }
