@@ -1,1 +1,13 @@
-//! Placeholder.
+//! Terraform states and plans -> baselines: reads what was agreed, says of each part where it stands, and what it could
+//! not understand. How values compare is the catalogue's; sending is the caller's.
+
+mod arn;
+mod error;
+mod json;
+pub mod limits;
+mod marks;
+mod place;
+pub mod sources;
+mod terraform;
+
+pub use error::{Error, Position};
