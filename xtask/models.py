@@ -56,18 +56,26 @@ def cut_shape(shape):
 
 
 def references(shape):
-    members = list(shape.get("members", {}).values()) + [shape[p] for p in ("member", "key", "value") if p in shape]
-    return [m for m in members]
+    return list(shape.get("members", {}).values()) + [shape[p] for p in ("member", "key", "value") if p in shape]
 
 
-def cut_shapes(shapes, roots):
+def marked(service, name):
+    """What botocore's handlers know by a shape's name, and the cut-down model has to say."""
+    if service == "iam" and name == "policyDocumentType":
+        return {"policyDocument": True}
+    if service == "route53" and name in ("ResourceId", "DelegationSetId", "ChangeId"):
+        return {"pathId": True}
+    return {}
+
+
+def cut_shapes(service, shapes, roots):
     """The shapes reached from the operations; scalars without traits share one shape per type."""
     reached, todo = {}, list(roots)
     while todo:
         name = todo.pop()
         if name in reached:
             continue
-        reached[name] = cut_shape(shapes[name])
+        reached[name] = cut_shape(shapes[name]) | marked(service, name)
         todo += [m["shape"] for m in references(reached[name])]
     plain = {n: s["type"] for n, s in reached.items() if s.keys() == {"type"}}
     cut = {n: s for n, s in reached.items() if n not in plain}
@@ -106,6 +114,9 @@ def endpoints(service, loader, partitions):
         scheme = (found.properties.get("authSchemes") or [{}])[0]
         return [found.url.replace(region, "{region}"), scheme.get("signingRegion", region).replace(region, "{region}")]
 
+    def filled(endpoint, region):
+        return endpoint and [text.replace("{region}", region) for text in endpoint]
+
     table = {}
     for partition in partitions["partitions"]:
         if partition["id"] not in FUTURE:
@@ -116,7 +127,7 @@ def endpoints(service, loader, partitions):
             others = {r: resolve(r, *flags) for r in regions}
             table[partition["id"] + variant] = {
                 "default": template,
-                "regions": {r: e for r, e in others.items() if e != template and e is not None},
+                "regions": {r: e for r, e in others.items() if e and filled(e, r) != filled(template, r)},
             }
     return {k: keep(v, ["default", "regions"]) for k, v in table.items() if v["default"]}
 
@@ -136,7 +147,7 @@ def cut_service(name, loader, partitions):
     return {
         "metadata": cut,
         "operations": operations,
-        "shapes": cut_shapes(model["shapes"], roots),
+        "shapes": cut_shapes(name, model["shapes"], roots),
         "pagination": pagination,
         "endpoints": endpoints(name, loader, partitions),
     }

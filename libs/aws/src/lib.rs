@@ -5,6 +5,7 @@ pub mod client;
 pub mod endpoint;
 pub mod error;
 pub mod model;
+mod wire;
 
 pub use client::{Caller, Client, ClientConfig, Limits, PageLimit};
 pub use endpoint::{EndpointConfig, Partition};

@@ -1,0 +1,209 @@
+//! Service models: which operations a service has, what each takes and gives. The data is botocore's, cut down by
+//! `xtask/models.py`; a service is read when it is first asked for, and kept.
+
+mod operation;
+mod path;
+pub(crate) mod raw;
+mod registry;
+mod shape;
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use crate::error::Error;
+use crate::wire::Wire;
+
+pub(crate) use operation::{Operation, Paginator};
+pub(crate) use shape::{Direction, Index, Member, Place, Shape};
+
+/// The kind of a value in a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A structure with named members.
+    Structure,
+    /// A list.
+    List,
+    /// A map with string keys.
+    Map,
+    /// Text.
+    String,
+    /// `true` or `false`.
+    Boolean,
+    /// 32 bits.
+    Integer,
+    /// 64 bits.
+    Long,
+    /// 32 bits, floating.
+    Float,
+    /// 64 bits, floating.
+    Double,
+    /// Bytes; base64 in JSON.
+    Blob,
+    /// ISO 8601 in JSON.
+    Timestamp,
+    /// Any JSON value.
+    Document,
+}
+
+/// How a service's calls are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Json10,
+    Json11,
+    Query,
+    Ec2,
+    RestJson,
+    RestXml,
+}
+
+impl Protocol {
+    pub(crate) fn is_rest(self) -> bool {
+        matches!(self, Protocol::RestJson | Protocol::RestXml)
+    }
+
+    pub(crate) fn is_json(self) -> bool {
+        matches!(self, Protocol::Json10 | Protocol::Json11 | Protocol::RestJson)
+    }
+}
+
+/// One service's model. Loaded once per process and kept.
+#[derive(Debug)]
+pub struct Service {
+    name: &'static str,
+    pub(crate) protocol: Protocol,
+    pub(crate) signing_name: &'static str,
+    pub(crate) api_version: &'static str,
+    pub(crate) target_prefix: Option<&'static str>,
+    pub(crate) xml_namespace: Option<raw::Namespace>,
+    /// Errors carry the code of the query protocol that the service spoke before.
+    pub(crate) query_compatible: bool,
+    operations: HashMap<&'static str, Operation>,
+    shapes: Box<[Shape]>,
+    endpoints: HashMap<&'static str, raw::Endpoints>,
+    pub(crate) wire: OnceLock<Wire>,
+}
+
+impl Service {
+    /// By botocore's name: `s3`, `ec2`, `elbv2`.
+    pub fn load(name: &str) -> Result<&'static Service, Error> {
+        registry::load(name)
+    }
+
+    /// Names of all services that have a model here, sorted.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        registry::names()
+    }
+
+    /// Reads a model in botocore's form. What is built from it is kept for as long as the process runs.
+    pub(crate) fn parse(name: &'static str, text: &'static str) -> Result<Service, String> {
+        let model: raw::Model = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        Service::build(name, model)
+    }
+
+    fn build(name: &'static str, model: raw::Model) -> Result<Service, String> {
+        let indexes: HashMap<&'static str, (Index, &'static str)> =
+            (0..).zip(&model.shapes.0).map(|(index, (name, shape))| (*name, (Index(index), shape.r#type))).collect();
+        let index_of = |name: &'static str| indexes.get(name).copied();
+        let shapes = model
+            .shapes
+            .0
+            .iter()
+            .map(|(name, shape)| Shape::new(name, shape, &index_of))
+            .collect::<Result<Box<[Shape]>, String>>()?;
+        let mut paginators: HashMap<&'static str, raw::Paginator> = model.pagination.0.into_iter().collect();
+        let operations = model
+            .operations
+            .0
+            .into_iter()
+            .map(|(name, raw)| {
+                let paginator = paginators.remove(name).map(Paginator::new);
+                Ok((name, Operation::new(name, raw, paginator, &index_of, &shapes)?))
+            })
+            .collect::<Result<_, String>>()?;
+        let metadata = model.metadata;
+        Ok(Service {
+            name,
+            protocol: protocol(&metadata)?,
+            signing_name: metadata.signing_name,
+            api_version: metadata.api_version,
+            target_prefix: metadata.target_prefix,
+            xml_namespace: metadata.xml_namespace,
+            query_compatible: metadata.aws_query_compatible.is_some(),
+            operations,
+            shapes,
+            endpoints: model.endpoints.0.into_iter().collect(),
+            wire: OnceLock::new(),
+        })
+    }
+
+    /// The service's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether there is such an operation (`GetBucketAcl`).
+    pub fn has_operation(&self, operation: &str) -> bool {
+        self.operations.contains_key(operation)
+    }
+
+    /// Names of the operations, sorted.
+    pub fn operations(&self) -> impl Iterator<Item = &'static str> {
+        let mut names: Vec<&'static str> = self.operations.keys().copied().collect();
+        names.sort_unstable();
+        names.into_iter()
+    }
+
+    /// The kind of a parameter, by its path: `Filters[*].Name`; members of a map by any key. `None`: no such path.
+    pub fn parameter(&self, operation: &str, path: &str) -> Option<Kind> {
+        path::kind(self, self.operations.get(operation)?.input, path)
+    }
+
+    /// The kind of an output value, by its path: `Reservations[*].Instances[*].InstanceId`, `Rules[0].ID`. The empty
+    /// path is the whole answer. Below an IAM policy document, which comes out as an object, everything is a document.
+    pub fn output(&self, operation: &str, path: &str) -> Option<Kind> {
+        path::kind(self, self.operations.get(operation)?.output, path)
+    }
+
+    /// Whether an answer may have several pages.
+    pub fn is_paged(&self, operation: &str) -> bool {
+        self.operations.get(operation).is_some_and(|o| o.paginator.is_some())
+    }
+
+    /// Parameters that a call can't do without, in the model's order.
+    pub fn required(&self, operation: &str) -> Vec<&'static str> {
+        let input = self.operations.get(operation).and_then(|o| o.input);
+        let members = input.map(|i| &self.shape(i).members[..]).unwrap_or_default();
+        members.iter().filter(|m| m.required && !m.idempotency_token).map(|m| m.name).collect()
+    }
+
+    pub(crate) fn operation(&self, name: &str) -> Result<&Operation, Error> {
+        self.operations.get(name).ok_or_else(|| Error::Validation {
+            path: format!("{}:{name}", self.name),
+            reason: "the service has no such operation".to_owned(),
+        })
+    }
+
+    pub(crate) fn shape(&self, index: Index) -> &Shape {
+        &self.shapes[index.0 as usize]
+    }
+
+    /// URL and signing region for a region: `key` is the partition with its variants (`aws+fips`).
+    pub(crate) fn endpoint(&self, key: &str, region: &str) -> Option<(String, String)> {
+        let endpoints = self.endpoints.get(key)?;
+        let special = endpoints.regions.0.iter().find(|(r, _)| *r == region).map(|(_, e)| *e);
+        let (url, signing) = special.unwrap_or(endpoints.default);
+        Some((url.replace("{region}", region), signing.replace("{region}", region)))
+    }
+}
+
+fn protocol(metadata: &raw::Metadata) -> Result<Protocol, String> {
+    Ok(match metadata.protocol {
+        "json" if metadata.json_version.is_some_and(raw::JsonVersion::is_1_0) => Protocol::Json10,
+        "json" => Protocol::Json11,
+        "query" => Protocol::Query,
+        "ec2" => Protocol::Ec2,
+        "rest-json" => Protocol::RestJson,
+        "rest-xml" => Protocol::RestXml,
+        other => return Err(format!("the protocol {other}")),
+    })
+}
