@@ -1,2 +1,26 @@
-//! The `driftline` binary.
-fn main() {}
+//! The `driftline` binary: parses the command line, runs one subcommand, turns its end into an exit code.
+
+mod args;
+mod commands;
+mod config;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    output::logging(&cli.global);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::fail(&anyhow::anyhow!("starting the runtime: {error}")),
+    };
+    let result = runtime.block_on(Box::pin(commands::run(cli)));
+    // A listing under way must not hold up the end.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => output::fail(&error),
+    }
+}
