@@ -1,0 +1,153 @@
+//! Checks beyond the schema: that names within a file lead somewhere, and (against AWS's models) that its calls exist.
+
+use super::kind::{Type, starts};
+use super::read::Call;
+use super::reader::{File, Problem};
+use super::{Catalogue, Source};
+use crate::expr::{Expr, Params, Root, Step};
+
+/// AWS's service models, as far as checking a catalogue needs them. `libs/aws` implements it.
+pub trait ModelLookup {
+    /// Whether the service has the operation: `("ec2", "DescribeVpcs")`.
+    fn operation(&self, service: &str, operation: &str) -> bool;
+    /// Whether a path of members (lists are passed through) exists in the operation's output.
+    fn output_path(&self, service: &str, operation: &str, path: &[&str]) -> bool;
+    /// Whether a path of members exists in the operation's input.
+    fn parameter(&self, service: &str, operation: &str, path: &[&str]) -> bool;
+}
+
+/// Checks every call, parameter and path of the catalogue against the models.
+pub fn check(catalogue: &Catalogue, models: &dyn ModelLookup) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for ty in catalogue.types() {
+        let mut say = |message: String| problems.push(Problem { file: ty.name.clone(), line: 1, message });
+        for (name, call) in ty.read.calls() {
+            if !models.operation(&call.service, &call.operation) {
+                say(format!("{name}: there is no operation {}:{}", call.service, call.operation));
+                continue;
+            }
+            let mut paths = Vec::new();
+            parameters(&call.with, &mut Vec::new(), &mut paths);
+            for path in paths {
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                if !models.parameter(&call.service, &call.operation, &path) {
+                    say(format!("{name}: {}:{} has no parameter {}", call.service, call.operation, path.join(".")));
+                }
+            }
+        }
+        let items = &ty.read.list.items;
+        for attribute in ty.attributes.values() {
+            for expr in &attribute.from {
+                let known = match &expr.root {
+                    Root::Item => exists(models, &ty.read.list.call, &[items, expr]),
+                    Root::Answer(name) => match (ty.read.get.get(name), ty.read.context.get(name)) {
+                        (Some(get), _) if get.each.is_none() => {
+                            exists(models, &get.call, &get.items.iter().chain([expr]).collect::<Vec<_>>())
+                        }
+                        (_, Some(context)) => {
+                            exists(models, &context.call, &context.items.iter().chain([expr]).collect::<Vec<_>>())
+                        }
+                        _ => true,
+                    },
+                    Root::Var(_) => true,
+                };
+                if !known {
+                    say(format!("{}: the answer has no such member", attribute.path));
+                }
+            }
+        }
+    }
+    problems
+}
+
+fn exists(models: &dyn ModelLookup, call: &Call, exprs: &[&Expr]) -> bool {
+    let steps = exprs.iter().flat_map(|e| &e.steps);
+    let path: Vec<&str> = steps
+        .filter_map(|s| match s {
+            Step::Field(name) => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    models.output_path(&call.service, &call.operation, &path)
+}
+
+fn parameters(params: &Params, at: &mut Vec<String>, out: &mut Vec<Vec<String>>) {
+    match params {
+        Params::Object(members) => {
+            for (name, inner) in members {
+                at.push(name.clone());
+                out.push(at.clone());
+                parameters(inner, at, out);
+                at.pop();
+            }
+        }
+        Params::List(list) => list.iter().for_each(|p| parameters(p, at, out)),
+        Params::Template(_) | Params::Plain(_) => {}
+    }
+}
+
+/// Names within one file.
+pub(super) fn consistent(file: &File<'_>, ty: &Type) {
+    let say = |message: String| file.problem(0, format!("{}: {message}", ty.name));
+    let known = |name: &str| ty.read.get.contains_key(name) || ty.read.context.contains_key(name);
+    for (path, attribute) in &ty.attributes {
+        for name in attribute.answers() {
+            if !known(name) {
+                say(format!("attribute `{path}` reads from `{name}:`, which no call is named"));
+            }
+        }
+        for other in &attribute.yields_to {
+            if !ty.attributes.contains_key(other) {
+                say(format!("attribute `{path}` yields to `{other}`, which is none"));
+            }
+        }
+        if let Some(key) = &attribute.key
+            && !attribute.fields.contains_key(key)
+        {
+            say(format!("attribute `{path}` has no field `{key}`"));
+        }
+        if ty.excluded.contains_key(path) {
+            say(format!("`{path}` is an attribute and excluded"));
+        }
+    }
+    for (name, get) in &ty.read.get {
+        for need in get.needs() {
+            if !known(need) || need == name {
+                say(format!("call `{name}` needs `{need}:`, which no other call is named"));
+            }
+        }
+    }
+    for template in [Some(&ty.id), ty.arn.as_ref()].into_iter().flatten() {
+        for name in template.answers() {
+            if !ty.read.context.contains_key(name) && !known(name) {
+                say(format!("id or arn reads from `{name}:`, which no call is named"));
+            }
+        }
+    }
+    for fold in &ty.folds {
+        for path in fold.paths.keys() {
+            if !ty.attributes.contains_key(path) {
+                say(format!("fold of `{}`: `{path}` is no attribute", fold.kind));
+            }
+        }
+        if fold.parents.is_empty() && !ty.is(&fold.kind) {
+            say(format!("fold of `{}` needs `key`: which resource it belongs to", fold.kind));
+        }
+    }
+}
+
+/// Replaces `prefix.*` of a fold's paths by every attribute below the prefix.
+pub(super) fn expand(ty: &mut Type) {
+    let attributes: Vec<&String> = ty.attributes.keys().collect();
+    for fold in &mut ty.folds {
+        let wild: Vec<String> = fold.paths.keys().filter(|p| p.ends_with(".*")).cloned().collect();
+        for pattern in wild {
+            fold.paths.remove(&pattern);
+            let prefix = pattern.trim_end_matches(".*");
+            for path in attributes.iter().filter(|a| starts(a, prefix)) {
+                let source = Source { path: path[prefix.len() + 1..].to_owned(), ..Source::default() };
+                fold.paths.entry((*path).clone()).or_insert(source);
+            }
+        }
+    }
+}

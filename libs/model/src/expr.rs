@@ -1,0 +1,166 @@
+//! The catalogue's expressions: small paths into API answers, templates around them, and conditions over them.
+//! A closed language without loops: what needs more is a named transform.
+
+mod condition;
+mod parse;
+mod template;
+
+use serde_json::Value;
+
+pub use condition::{Condition, Test};
+pub use template::{Params, Template};
+
+use crate::transform::Transform;
+
+/// Names that an expression knows besides the resource's own fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Var {
+    /// The resource's id.
+    Id,
+    /// AWS account id.
+    Account,
+    /// Region of the scope.
+    Region,
+    /// `aws`, `aws-cn`, `aws-us-gov`.
+    Partition,
+    /// The resource's ARN.
+    Arn,
+    /// The element of a call with `each`.
+    Each,
+}
+
+/// Where an expression starts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Root {
+    /// The resource's item in the listing; inside `fields` the element.
+    Item,
+    /// A named answer (`encryption:`), a context or `relations:`.
+    Answer(String),
+    /// A variable.
+    Var(Var),
+}
+
+/// One step of a path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Member of an object.
+    Field(String),
+    /// `[*]`: every element.
+    All,
+    /// `[0]`, `[-1]`.
+    Index(i64),
+    /// `[?Key=='x']`, `[?A.B!='x']`: the elements for which it holds; the value may be a variable (`{id}`).
+    Filter {
+        /// Members to walk within the element.
+        path: Vec<String>,
+        /// Equal, or unequal.
+        equal: bool,
+        /// What to compare with, as text.
+        value: Template,
+    },
+}
+
+/// A path into the answers, with transforms: `encryption:Rules[0].X.SSEAlgorithm|lower`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Expr {
+    /// Where it starts.
+    pub root: Root,
+    /// Its steps.
+    pub steps: Vec<Step>,
+    /// What is done with the value, in order.
+    pub transforms: Vec<Transform>,
+}
+
+/// What an expression can see.
+pub trait Sight {
+    /// The item (or element) that plain paths start from.
+    fn item(&self) -> &Value;
+    /// A named answer; `None` reads as null.
+    fn answer(&self, name: &str) -> Option<&Value>;
+    /// A variable's value; `None` reads as null.
+    fn var(&self, var: Var) -> Option<&str>;
+}
+
+impl Expr {
+    /// Reads an expression.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        parse::expr(text)
+    }
+
+    /// The named answers it needs.
+    pub fn answers(&self) -> impl Iterator<Item = &str> {
+        let own = match &self.root {
+            Root::Answer(name) => Some(name.as_str()),
+            _ => None,
+        };
+        let inner = self.steps.iter().filter_map(|s| match s {
+            Step::Filter { value, .. } => Some(value),
+            _ => None,
+        });
+        own.into_iter().chain(inner.flat_map(|t| t.answers()))
+    }
+
+    /// Evaluates; what is not there is null.
+    pub fn eval(&self, sight: &dyn Sight) -> Value {
+        let value = match &self.root {
+            Root::Item => walk(sight.item(), &self.steps, sight),
+            Root::Answer(name) => sight.answer(name).map_or(Value::Null, |v| walk(v, &self.steps, sight)),
+            Root::Var(var) => sight.var(*var).map_or(Value::Null, Value::from),
+        };
+        self.transforms.iter().fold(value, |v, t| t.apply(v, sight))
+    }
+}
+
+/// Follows steps; after `[*]` or a filter the result is an array.
+fn walk(value: &Value, steps: &[Step], sight: &dyn Sight) -> Value {
+    let Some((step, rest)) = steps.split_first() else { return value.clone() };
+    match step {
+        Step::Field(name) => value.get(name).map_or(Value::Null, |v| walk(v, rest, sight)),
+        Step::Index(i) => {
+            let found = value.as_array().and_then(|a| {
+                let i = if *i < 0 {
+                    a.len().checked_sub(i.unsigned_abs().try_into().ok()?)?
+                } else {
+                    (*i).try_into().ok()?
+                };
+                a.get(i)
+            });
+            found.map_or(Value::Null, |v| walk(v, rest, sight))
+        }
+        Step::All => each(value, rest, sight, |_| true),
+        Step::Filter { path, equal, value: wanted } => {
+            let wanted = wanted.text(sight).unwrap_or_default();
+            each(value, rest, sight, |element| {
+                let mut at = Some(element);
+                for name in path {
+                    at = at.and_then(|v| v.get(name));
+                }
+                (at.map(scalar_text).unwrap_or_default() == wanted) == *equal
+            })
+        }
+    }
+}
+
+fn each(value: &Value, rest: &[Step], sight: &dyn Sight, keep: impl Fn(&Value) -> bool) -> Value {
+    let Some(elements) = value.as_array() else { return Value::Null };
+    let nested = rest.iter().any(|s| matches!(s, Step::All | Step::Filter { .. }));
+    let mut found = Vec::new();
+    for element in elements.iter().filter(|e| keep(e)) {
+        match walk(element, rest, sight) {
+            Value::Null => {}
+            Value::Array(inner) if nested => found.extend(inner),
+            other => found.push(other),
+        }
+    }
+    Value::Array(found)
+}
+
+/// A scalar as text: strings as they are, numbers and booleans as JSON writes them, all else empty.
+pub fn scalar_text(value: &Value) -> String {
+    match value {
+        Value::String(s) => s.clone(),
+        Value::Number(n) => n.to_string(),
+        Value::Bool(b) => b.to_string(),
+        _ => String::new(),
+    }
+}

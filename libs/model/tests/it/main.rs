@@ -1,0 +1,3 @@
+//! Tests of the model: behaviour, data-driven.
+
+mod catalogue;
