@@ -4,9 +4,12 @@
 pub mod client;
 pub mod endpoint;
 pub mod error;
+pub mod limiter;
 pub mod model;
+pub mod retry;
 mod wire;
 
 pub use client::{Caller, Client, ClientConfig, Limits, PageLimit};
 pub use endpoint::{EndpointConfig, Partition};
 pub use error::Error;
+pub use limiter::{Limiter, LimiterConfig, Outcome, Permit};
