@@ -107,6 +107,8 @@ pub struct Type {
     pub relations: BTreeMap<String, Expr>,
     /// Settable attributes that are not compared, with the reason; a path covers what is below it.
     pub excluded: BTreeMap<String, String>,
+    /// What changes and breaches mean, as `libs/assess` reads it; here only carried.
+    pub judgement: serde_json::Value,
     /// Hash of the file.
     pub revision: String,
 }

@@ -66,6 +66,7 @@ fn one(file: &File<'_>, table: &Table<'_>, known: &BTreeMap<String, (String, Typ
         skips: Vec::new(),
         relations: BTreeMap::new(),
         excluded: BTreeMap::new(),
+        judgement: serde_json::Value::Null,
         revision: revision([file.text]),
         service: service.or_else(|| read.as_ref().map(|r| r.list.call.service.clone())).unwrap_or_default(),
         name,
@@ -92,6 +93,9 @@ fn extend(table: &Table<'_>, found: &mut Type) {
         if let Some(expr) = node.read(Expr::parse) {
             found.relations.insert(name, expr);
         }
+    }
+    if let Some(node) = table.get("judgement") {
+        found.judgement = node.json();
     }
     for (path, node) in table.members("excluded") {
         if let Some(reason) = node.text() {
