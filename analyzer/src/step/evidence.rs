@@ -1,0 +1,131 @@
+//! What lists and listings prove. A list is a manifest or an empty listing; a listing proves only what was durable before
+//! it began, which its `after_offset` says without any clock.
+
+use std::collections::BTreeSet;
+
+use driftline_model::Scope;
+use serde::de::DeserializeOwned;
+
+use super::{Refusal, Work};
+use crate::state::{
+    Account, Evidence, Group, GroupKey, Kept, Order, Round, Rounds, ScopeMark, Seen, StateError, names,
+};
+
+/// The newest lists of a scope.
+pub(crate) struct Listed {
+    manifest: Option<(Order, Order, BTreeSet<String>)>,
+    empty: Option<Order>,
+}
+
+impl Listed {
+    pub(crate) fn load(work: &Work<'_>, scope: &Scope) -> Result<Self, Refusal> {
+        let mark = work.scope(scope)?;
+        let manifest = match mark.whole() {
+            Some((parts, low, high)) => Some((low, high, super::observe::ids(work, scope, parts)?)),
+            None => None,
+        };
+        Ok(Self { manifest, empty: mark.empty })
+    }
+
+    /// The order of the newest list, where it should hold an id seen at `order` and does not.
+    pub(crate) fn leaves_out(&self, id: &str, order: Order) -> Option<Order> {
+        let (low, high, holds) = match (&self.manifest, self.empty) {
+            (Some((low, high, ids)), e) if e.is_none_or(|e| e < *high) => (*low, *high, ids.contains(id)),
+            (_, Some(e)) => (e, e, false),
+            _ => return None,
+        };
+        (order < low && !holds).then_some(high)
+    }
+}
+
+impl ScopeMark {
+    /// Whether a sighting is gone: the newest list leaves it out, and a complete listing that began after the sighting was
+    /// durable confirms that list. Without the second half a resource that was made while a listing ran would flap.
+    pub(crate) fn gone(&self, seen: &Seen) -> bool {
+        let confirms = |l: &Evidence, m| l.order >= m && l.after_offset >= seen.offset;
+        !seen.live || seen.unlisted.is_some_and(|m| self.listings.iter().any(|l| confirms(l, m)))
+    }
+
+    /// Whether it is proven, twice, that an id agreed at `offset` and last known at `since` is not there.
+    pub(crate) fn absent(&self, id: &str, offset: i64, since: Option<Order>) -> bool {
+        let counts = |l: &&Evidence| l.after_offset > offset && since.is_none_or(|t| l.order >= t);
+        let mut counted = self.listings.iter().filter(counts).peekable();
+        let looked_up = counted.peek().is_some_and(|l| l.not_found.iter().any(|n| n == id));
+        looked_up || counted.count() >= 2
+    }
+}
+
+impl Work<'_> {
+    pub(crate) fn group(&self, key: &GroupKey) -> Result<Group, StateError> {
+        Ok(self.state.load(&names::group(key))?.unwrap_or_default())
+    }
+
+    pub(crate) fn save_group(&mut self, key: &GroupKey, group: &Group) -> Result<(), StateError> {
+        if *group == Group::default() {
+            self.state.remove(names::group(key));
+            return Ok(());
+        }
+        self.state.save(names::group(key), group)
+    }
+
+    pub(crate) fn epoch(&self, account: &str) -> Result<i64, StateError> {
+        let known: Option<Account> = self.state.load(&names::account(account))?;
+        Ok(known.unwrap_or_default().epoch)
+    }
+
+    pub(crate) fn rounds(&self, account: &str) -> Result<Rounds, StateError> {
+        Ok(self.state.load(&names::rounds(account))?.unwrap_or_default())
+    }
+
+    /// What is known of a scope. One that no cycle has listed was complete and empty in the rounds that cover it.
+    pub(crate) fn scope(&self, scope: &Scope) -> Result<ScopeMark, StateError> {
+        if let Some(mark) = self.state.load(&names::scope(scope))? {
+            return Ok(mark);
+        }
+        let mut mark = ScopeMark::default();
+        for round in self.rounds(&scope.account)?.last.iter().filter(|r| r.covers(scope)) {
+            mark.prove(round.evidence());
+            mark.empty = mark.empty.max(Some(round.order));
+        }
+        Ok(mark)
+    }
+
+    /// Keeps the number of live resources of a scope, so that an empty listing costs nothing where nothing is known.
+    pub(crate) fn count(
+        &mut self,
+        scope: &Scope,
+        before: Option<&Seen>,
+        after: Option<&Seen>,
+    ) -> Result<(), StateError> {
+        let (before, after) = (before.is_some_and(Seen::counted), after.is_some_and(Seen::counted));
+        if before == after {
+            return Ok(());
+        }
+        let mut mark = self.scope(scope)?;
+        mark.live = if after { mark.live + 1 } else { mark.live.saturating_sub(1) };
+        self.state.save(names::scope(scope), &mark)
+    }
+
+    /// The order of the newest list, where it should hold this id and does not.
+    pub(crate) fn unlisted(&self, scope: &Scope, id: &str, order: Order) -> Result<Option<Order>, Refusal> {
+        let mark = self.scope(scope)?;
+        let newest = mark.whole().map(|(_, _, high)| high).max(mark.empty);
+        // Nearly always: a snapshot comes after the lists before it. Only a late one is looked up.
+        if newest.is_none_or(|n| n <= order) {
+            return Ok(None);
+        }
+        Ok(Listed::load(self, scope)?.leaves_out(id, order))
+    }
+
+    /// The body of a key's winner; `None` where there is none or it is a tombstone.
+    pub(crate) fn kept_body<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StateError> {
+        let Some(value) = Kept::load(self.state, name)?.and_then(|k| k.value) else { return Ok(None) };
+        serde_json::from_slice(&value).map(Some).map_err(|e| StateError(format!("kept record of {name}: {e}")))
+    }
+}
+
+impl Round {
+    pub(crate) fn evidence(&self) -> Evidence {
+        Evidence { order: self.order, after_offset: self.after_offset, not_found: Vec::new() }
+    }
+}

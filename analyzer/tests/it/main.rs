@@ -1,0 +1,5 @@
+//! What the analyzer promises, one module per promise.
+
+mod cases;
+mod plain;
+mod script;
