@@ -30,7 +30,7 @@ sagemaker secretsmanager securityhub sns sqs ssm stepfunctions transfer wafv2 wo
 FUTURE = {"aws": "us-future-9", "aws-cn": "cn-future-9", "aws-us-gov": "us-gov-future-9"}
 VARIANTS = {"": (False, False), "+fips": (True, False), "+dual": (False, True), "+fips+dual": (True, True)}
 
-METADATA = ["protocol", "jsonVersion", "targetPrefix", "apiVersion", "xmlNamespace", "awsQueryCompatible"]
+METADATA = ["protocol", "jsonVersion", "targetPrefix", "apiVersion", "xmlNamespace"]
 HTTP = ["method", "requestUri"]
 OPERATION = ["authtype", "httpChecksumRequired", "unsignedPayload"]
 BODY = ["shape", "resultWrapper", "locationName", "xmlNamespace"]
@@ -138,6 +138,8 @@ def cut_service(name, loader, partitions):
     protocol = next(p for p in PROTOCOLS if p in metadata.get("protocols", [metadata["protocol"]]))
     cut = keep(metadata, METADATA)
     cut |= {"protocol": protocol, "signingName": metadata.get("signingName", metadata["endpointPrefix"])}
+    if "awsQueryCompatible" in metadata:
+        cut["awsQueryCompatible"] = True
     operations = {n: cut_operation(o) for n, o in model["operations"].items()}
     roots = [o[p]["shape"] for o in operations.values() for p in ("input", "output") if p in o]
     try:

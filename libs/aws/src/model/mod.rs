@@ -100,7 +100,7 @@ impl Service {
         Service::build(name, model)
     }
 
-    fn build(name: &'static str, model: raw::Model) -> Result<Service, String> {
+    pub(crate) fn build(name: &'static str, model: raw::Model) -> Result<Service, String> {
         let indexes: HashMap<&'static str, (Index, &'static str)> =
             (0..).zip(&model.shapes.0).map(|(index, (name, shape))| (*name, (Index(index), shape.r#type))).collect();
         let index_of = |name: &'static str| indexes.get(name).copied();
@@ -181,6 +181,11 @@ impl Service {
             path: format!("{}:{name}", self.name),
             reason: "the service has no such operation".to_owned(),
         })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shapes(&self) -> impl Iterator<Item = &Shape> {
+        self.shapes.iter()
     }
 
     pub(crate) fn shape(&self, index: Index) -> &Shape {

@@ -27,7 +27,7 @@ pub(crate) struct Operation {
     root: Option<&'static str>,
     root_namespace: Option<raw::Namespace>,
     request: OnceLock<&'static Schema<'static>>,
-    envelope: OnceLock<Option<&'static Schema<'static>>>,
+    envelope: OnceLock<&'static Schema<'static>>,
 }
 
 impl Operation {
@@ -58,7 +58,10 @@ impl Operation {
             checksum_required: raw.http_checksum_required,
             paginator,
             root: raw.input.and_then(|i| i.location_name),
-            root_namespace: raw.input.and_then(|i| i.xml_namespace),
+            root_namespace: raw
+                .input
+                .and_then(|i| i.xml_namespace)
+                .or_else(|| input.and_then(|i| shapes[i.0 as usize].xml_namespace())),
             request: OnceLock::new(),
             envelope: OnceLock::new(),
         })
@@ -90,13 +93,13 @@ impl Operation {
     }
 
     /// A schema of the document around the result, whose only member is the result.
-    pub(crate) fn envelope(&self) -> Option<&'static Schema<'static>> {
-        *self.envelope.get_or_init(|| {
-            let wrapper = self.result_wrapper?;
+    pub(crate) fn envelope(&self) -> &'static Schema<'static> {
+        self.envelope.get_or_init(|| {
+            let wrapper = self.result_wrapper.unwrap_or_else(|| format!("{}Result", self.name).leak());
             let result: &'static Schema<'static> =
                 leak(Schema::new_member(shape_id(wrapper), ShapeType::Structure, wrapper, 0));
             let members: &'static [&'static Schema<'static>] = Vec::leak(vec![result]);
-            Some(leak(Schema::new_struct(shape_id("Envelope"), ShapeType::Structure, members)))
+            leak(Schema::new_struct(shape_id("Envelope"), ShapeType::Structure, members))
         })
     }
 

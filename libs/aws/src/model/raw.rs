@@ -39,7 +39,7 @@ impl<'de: 'static, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
 }
 
 /// A whole model file.
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Deserialize)]
 #[serde(bound(deserialize = "'de: 'static"))]
 pub(crate) struct Model {
     pub(crate) metadata: Metadata,
@@ -52,7 +52,7 @@ pub(crate) struct Model {
     pub(crate) endpoints: Entries<Endpoints>,
 }
 
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Metadata {
     pub(crate) protocol: &'static str,
@@ -108,7 +108,7 @@ impl Namespace {
     }
 }
 
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Operation {
     pub(crate) http: Http,
@@ -153,7 +153,7 @@ pub(crate) struct Body {
     pub(crate) xml_namespace: Option<Namespace>,
 }
 
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Shape {
     pub(crate) r#type: &'static str,
@@ -215,7 +215,7 @@ pub(crate) struct Member {
     pub(crate) flattened: bool,
 }
 
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Deserialize)]
 pub(crate) struct Paginator {
     #[serde(default)]
     pub(crate) input_token: OneOrMany,
@@ -227,7 +227,7 @@ pub(crate) struct Paginator {
     pub(crate) more_results: Option<&'static str>,
 }
 
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Deserialize)]
 #[serde(untagged)]
 pub(crate) enum OneOrMany {
     One(&'static str),
@@ -250,7 +250,7 @@ impl OneOrMany {
 }
 
 /// URL template and signing region, by default and for the regions that differ.
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Deserialize)]
 #[serde(bound(deserialize = "'de: 'static"))]
 pub(crate) struct Endpoints {
     pub(crate) default: (&'static str, &'static str),

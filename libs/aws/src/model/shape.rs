@@ -242,6 +242,10 @@ impl Shape {
         if matches!(target.kind, Kind::List | Kind::Map) && !std::ptr::eq(target, self) {
             let collection = target.schemas(service, direction);
             schema = match collection.members {
+                // In a request of REST XML a flattened list's items bear the list's name, not their own.
+                [_] if traits.flattened && (service.protocol, direction) == (Protocol::RestXml, Direction::Request) => {
+                    schema.with_list_member(leak(target.nameless_element(service)))
+                }
                 [element] => schema.with_list_member(element),
                 [key, value] => schema.with_map_members(key, value),
                 _ => schema,
@@ -261,6 +265,17 @@ impl Shape {
             schema = member.bind(schema, traits, target.kind);
         }
         schema
+    }
+
+    fn nameless_element(&self, service: &'static Service) -> Schema<'static> {
+        let Some(element) = self.element() else { return Schema::new(shape_id(self.name), ShapeType::String) };
+        let target = service.shape(element.target);
+        let schema = target.bare(target.schemas(service, Direction::Request).members);
+        target.decorate(service, schema, element.traits.or(target.traits))
+    }
+
+    pub(super) fn xml_namespace(&self) -> Option<raw::Namespace> {
+        self.traits.xml_namespace
     }
 
     fn decorate(&self, service: &Service, mut schema: Schema<'static>, traits: Traits) -> Schema<'static> {

@@ -25,23 +25,22 @@ pub(crate) fn parse(
     response: &HttpResponse,
     depth: usize,
 ) -> Result<Value, Error> {
-    let Some(output) = operation.output else { return Ok(Value::Object(Map::new())) };
-    let shape = service.shape(output);
+    let shape = operation.output.map(|output| service.shape(output)).filter(|shape| !shape.members.is_empty());
+    let Some(shape) = shape else { return Ok(Value::Object(Map::new())) };
     let body = response.body().bytes().unwrap_or_default();
     let depth = u32::try_from(depth).unwrap_or(u32::MAX);
     let reader = Reader { service };
     let read = match service.protocol {
         Protocol::Json10 | Protocol::Json11 => {
-            is_whole(shape, body)?;
+            is_whole(body)?;
             reader.structure(shape, None, &mut json(depth).create_deserializer(body))
         }
         Protocol::RestJson => {
-            if shape.payload().is_none() && shape.has_body() {
-                is_whole(shape, body)?;
-            }
+            has_document(service, shape, response)?;
             reader.bound(shape, None, response, json(depth).create_deserializer(body))
         }
         Protocol::RestXml => {
+            has_document(service, shape, response)?;
             is_document(body, |root| !root.eq_ignore_ascii_case("html"))?;
             let schema = custom::output_schema(service, operation, shape);
             reader.bound(shape, schema, response, xml(depth).create_deserializer(body))
@@ -52,7 +51,12 @@ pub(crate) fn parse(
         }
         Protocol::Query => {
             is_document(body, |root| root.ends_with("Response") || root.ends_with("Result"))?;
-            reader.enveloped(operation, shape, &mut xml(depth).create_deserializer(body))
+            reader.enveloped(operation, shape, &mut xml(depth).create_deserializer(body)).and_then(
+                |found| match found {
+                    Some(map) => Ok(map),
+                    None => reader.structure(shape, None, &mut xml(depth).create_deserializer(body)),
+                },
+            )
         }
     };
     let mut map = read.map_err(|e| unreadable(service, body, &e))?;
@@ -68,12 +72,25 @@ fn xml(depth: u32) -> XmlCodec {
     XmlCodec::new(XmlCodecSettings::builder().validate_document(true).max_depth(depth.saturating_add(1)).build())
 }
 
-/// An empty body is no object, unless nothing was to come.
-fn is_whole(shape: &Shape, body: &[u8]) -> Result<(), Error> {
-    if body.is_empty() && shape.members.iter().any(|m| m.required) {
+/// An empty body is no object, which the codec takes it for.
+fn is_whole(body: &[u8]) -> Result<(), Error> {
+    if body.trim_ascii().is_empty() {
         return Err(Error::Truncated("the body is empty".to_owned()));
     }
     Ok(())
+}
+
+/// In the REST protocols a body may be a document, bytes as they are, or nothing.
+fn has_document(service: &Service, shape: &Shape, response: &HttpResponse) -> Result<(), Error> {
+    let wanted = match shape.payload() {
+        Some(payload) => matches!(service.shape(payload.target).kind, Kind::Structure | Kind::Document),
+        None => shape.has_body(),
+    };
+    if wanted && response.status().as_u16() != 204 {
+        is_whole(response.body().bytes().unwrap_or_default())
+    } else {
+        Ok(())
+    }
 }
 
 /// The document's root has a name that an answer can have: a proxy's page has not.
@@ -112,20 +129,22 @@ impl Reader {
         Ok(map)
     }
 
-    /// The result inside the query protocol's envelope.
+    /// The result inside the query protocol's envelope. `None`: there is no envelope, and the model asks for none.
     fn enveloped(
         &self,
         operation: &Operation,
         shape: &Shape,
         deserializer: &mut dyn ShapeDeserializer,
-    ) -> Result<Map<String, Value>, SerdeError> {
-        let Some(envelope) = operation.envelope() else { return self.structure(shape, None, deserializer) };
+    ) -> Result<Option<Map<String, Value>>, SerdeError> {
         let mut result = None;
-        deserializer.read_struct(envelope, &mut |_, inner| {
+        deserializer.read_struct(operation.envelope(), &mut |_, inner| {
             result = Some(self.structure(shape, None, inner)?);
             Ok(())
         })?;
-        result.ok_or_else(|| SerdeError::missing_member(operation.result_wrapper.unwrap_or_default()))
+        match (&result, operation.result_wrapper) {
+            (None, Some(wrapper)) => Err(SerdeError::missing_member(wrapper)),
+            _ => Ok(result),
+        }
     }
 
     fn structure(

@@ -1,6 +1,8 @@
 //! The wire: a JSON value to a request, an answer to a JSON value, in the five protocols of AWS. Pure: nothing is sent.
 
 pub(crate) mod answer;
+#[cfg(test)]
+mod conformance;
 pub(crate) mod custom;
 pub(crate) mod fault;
 pub(crate) mod request;

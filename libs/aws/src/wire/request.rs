@@ -29,6 +29,9 @@ pub(crate) fn build(
         Wire::RestJson(wire) => wire.serialize_request(&input, schema, "", &bag),
         Wire::RestXml(wire) => wire.serialize_request(&input, schema, "", &bag),
     }?;
+    if service.query_compatible {
+        request.headers_mut().insert("x-amzn-query-mode", "true");
+    }
     if let Some(shape) = shape {
         content_type(service, shape, params, &mut request)?;
     }
@@ -176,7 +179,8 @@ fn write_list(
     serializer: &mut dyn ShapeSerializer,
 ) -> Result<(), SerdeError> {
     let items = value.as_array().ok_or_else(|| mismatch(shape))?;
-    let (Some(element), [inner]) = (shape.element(), shape.schemas(service, Direction::Request).members) else {
+    // The list's own schema has no items where it is a member: its use decides how they are named.
+    let (Some(element), Some(inner)) = (shape.element(), schema.member_borrowed()) else {
         return Err(mismatch(shape));
     };
     let element = service.shape(element.target);
@@ -224,4 +228,15 @@ fn document(value: &Value) -> Document {
         Value::Array(items) => Document::Array(items.iter().map(document).collect()),
         Value::Object(map) => Document::Object(map.iter().map(|(k, v)| (k.clone(), document(v))).collect()),
     }
+}
+
+/// What the operation puts before the host's name, with its labels filled in.
+pub(crate) fn host_prefix(operation: &Operation, params: &Map<String, Value>) -> Option<String> {
+    let mut prefix = operation.host_prefix?.to_owned();
+    for (name, value) in params {
+        if let Value::String(text) = value {
+            prefix = prefix.replace(&format!("{{{name}}}"), text);
+        }
+    }
+    Some(prefix)
 }
