@@ -1,6 +1,17 @@
 //! The log: one trait, two forms. [`Log`] promises order per partition, durability before acknowledgement and
 //! compaction by key; `kafka` keeps it with Apache Kafka, `embedded` with a local store.
 
+pub mod embedded;
+pub mod kafka;
+mod limits;
+mod topics;
+mod window;
+
+pub use embedded::{EmbeddedConfig, EmbeddedLog};
+pub use kafka::{KafkaConfig, KafkaLog};
+pub use limits::{MAX_HEADERS, MAX_KEY_BYTES};
+pub use topics::{DEFAULT_PARTITIONS, MAX_RECORD_BYTES, topics};
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -52,8 +63,10 @@ pub struct Outgoing {
 /// How long a topic keeps records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// The last record per key, for ever.
+    /// The last record per key, for ever; a tombstone for a day at least.
     Compacted,
+    /// The last record per key, for ever, and every record for at least that many milliseconds.
+    CompactedAfter(u64),
     /// Every record, that many milliseconds.
     Milliseconds(u64),
 }
@@ -93,7 +106,8 @@ pub enum Error {
 pub enum Polled {
     /// Partitions (topic, partition) that are now ours; the consumer must answer with `start` for each before records come.
     Assigned(Vec<(String, u32)>),
-    /// Partitions that are ours no longer; their state must be let go before the next `poll`.
+    /// Partitions that are ours no longer; their state must be let go before the next `poll`, until when positions may
+    /// still be committed. Nobody else gets them before that `poll`.
     Revoked(Vec<(String, u32)>),
     /// Records of one or more partitions, in order within each. Never empty.
     Records(Vec<Record>),
@@ -106,7 +120,8 @@ pub enum Start {
     Committed,
     /// The oldest record.
     Beginning,
-    /// That offset, or the next one above that exists.
+    /// That offset, or the next one above that exists. An offset that the log has never reached is one of another log:
+    /// reading begins with the oldest record then.
     Offset(i64),
 }
 
