@@ -9,8 +9,10 @@ use crate::output;
 /// Reads the settings and says what follows.
 pub(crate) fn run(global: &Global) -> Result<u8> {
     let config = Config::load(global.config.as_deref())?;
-    let missing: Vec<String> =
-        references(&config).into_iter().filter_map(|(what, r)| r.resolve().err().map(|e| format!("{what}: {e}"))).collect();
+    let missing: Vec<String> = references(&config)
+        .into_iter()
+        .filter_map(|(what, r)| r.resolve().err().map(|e| format!("{what}: {e}")))
+        .collect();
     let roles = roles(&config);
     if global.format == Format::Json {
         let roles: serde_json::Map<_, _> = roles.into_iter().map(|(r, t)| (r.to_owned(), t.into())).collect();

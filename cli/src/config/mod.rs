@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(crate) use reader::{Problem, SecretRef, duration};
 use reader::Section;
+pub(crate) use reader::{Problem, SecretRef, duration};
 
 /// The whole file.
 #[derive(Debug, Clone, PartialEq)]
@@ -198,7 +198,9 @@ impl Config {
                 drain: s.duration("drain", 10 * SECOND),
             }),
             bus: s.section("bus", |s| Bus {
-                kind: s.choice("kind", &[("embedded", BusKind::Embedded), ("kafka", BusKind::Kafka)]).unwrap_or(BusKind::Embedded),
+                kind: s
+                    .choice("kind", &[("embedded", BusKind::Embedded), ("kafka", BusKind::Kafka)])
+                    .unwrap_or(BusKind::Embedded),
                 bootstrap: s.text("bootstrap").unwrap_or_else(|| "127.0.0.1:9092".into()),
                 partitions: u32::try_from(s.number("partitions", 12, 1..=10_000)).unwrap_or(12),
                 replication: i32::try_from(s.number("replication", 3, 1..=9)).unwrap_or(3),
@@ -273,11 +275,11 @@ impl SecretRef {
     /// Reads the secret, now. The error names the reference, never the value.
     pub(crate) fn resolve(&self) -> anyhow::Result<String> {
         match self {
-            Self::Env(name) => {
-                std::env::var(name).map_err(|_| anyhow::anyhow!("environment variable {name} is not set (a secret refers to it)"))
-            }
+            Self::Env(name) => std::env::var(name)
+                .map_err(|_| anyhow::anyhow!("environment variable {name} is not set (a secret refers to it)")),
             Self::File(path) => {
-                let text = std::fs::read_to_string(path).map_err(|e| anyhow::anyhow!("secret file {}: {e}", path.display()))?;
+                let text = std::fs::read_to_string(path)
+                    .map_err(|e| anyhow::anyhow!("secret file {}: {e}", path.display()))?;
                 Ok(text.trim_end_matches(['\r', '\n']).to_owned())
             }
         }
@@ -291,10 +293,8 @@ mod tests {
     #[test]
     fn the_example_shows_every_setting_with_its_default() {
         let example = include_str!("../../../driftline.example.toml");
-        let uncommented: String = example
-            .lines()
-            .map(|l| l.strip_prefix("#: ").map_or_else(|| l.to_owned(), str::to_owned) + "\n")
-            .collect();
+        let uncommented: String =
+            example.lines().map(|l| l.strip_prefix("#: ").map_or_else(|| l.to_owned(), str::to_owned) + "\n").collect();
         let all = Config::parse(&uncommented).expect("the example with every line uncommented parses");
         assert!(all.baselines.len() == 1 && all.secrets.key.is_some() && all.store.password.is_some());
         assert_eq!(Config::parse(example), Ok(Config::defaults()), "what stands uncommented is the default");

@@ -51,7 +51,8 @@ pub(crate) fn read<T>(text: &str, read: impl FnOnce(&Section<'_>) -> T) -> Resul
             return Err(vec![Problem { line: line(text, at), message: error.message().to_owned() }]);
         }
     };
-    let root = Section { shared: Rc::clone(&shared), path: String::new(), table: Some(table), asked: RefCell::default() };
+    let root =
+        Section { shared: Rc::clone(&shared), path: String::new(), table: Some(table), asked: RefCell::default() };
     let value = read(&root);
     root.finish();
     let mut problems = shared.problems.take();
@@ -269,7 +270,8 @@ mod tests {
 
     #[test]
     fn durations_and_sizes_have_one_unit() {
-        let cases = [("250ms", Some(250)), ("2h", Some(7_200_000)), ("5", None), ("5 m", None), ("m", None), ("1w", None)];
+        let cases =
+            [("250ms", Some(250)), ("2h", Some(7_200_000)), ("5", None), ("5 m", None), ("m", None), ("1w", None)];
         for (text, wanted) in cases {
             assert_eq!(duration(text).map(|d| d.as_millis()), wanted, "{text}");
         }

@@ -1,0 +1,196 @@
+//! Watches baselines, imports them when they change, and publishes their parts to `driftline.inputs`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use driftline_baseline::sources::{Fetcher, Location, Source, Watch};
+use driftline_baseline::{Import, Limits, Options, import, publication, source_hash};
+use driftline_bus::{Log, Outgoing, Producer};
+use driftline_model::catalogue::Catalogue;
+use driftline_model::record::{INPUTS, InputKey, Keys, partition};
+use futures::StreamExt;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::BaselineSource;
+use crate::secret::Key;
+
+/// Largest part that is published: below the topic's limit with room for key and headers.
+const MAX_PART: usize = 900 * 1024;
+
+/// The lists that stand in the log, by source name, and how to add to them.
+pub(crate) struct Baselines {
+    catalogue: Arc<Catalogue>,
+    secret: Key,
+    fetcher: Fetcher,
+    log: Option<(Arc<dyn Producer>, u32)>,
+    published: Mutex<BTreeMap<String, Vec<(InputKey, Keys)>>>,
+}
+
+impl Baselines {
+    /// Reads only: for `scan` and dry runs.
+    pub(crate) fn reading(catalogue: Arc<Catalogue>, secret: Key, aws: Option<&aws_config::SdkConfig>) -> Self {
+        Self { catalogue, secret, fetcher: Fetcher::new(aws), log: None, published: Mutex::default() }
+    }
+
+    /// Publishes to the log; reads first what stands there.
+    pub(crate) async fn publishing(
+        catalogue: Arc<Catalogue>,
+        secret: Key,
+        aws: Option<&aws_config::SdkConfig>,
+        log: &dyn Log,
+        partitions: u32,
+    ) -> Result<Self> {
+        let mut published: BTreeMap<String, BTreeMap<String, (InputKey, Keys)>> = BTreeMap::new();
+        for partition in 0..partitions {
+            let mut records = log.read(INPUTS, partition).await?;
+            while let Some(record) = records.next().await {
+                let record = record?;
+                if !record.key.starts_with(b"l/") {
+                    continue;
+                }
+                let text = String::from_utf8_lossy(&record.key).into_owned();
+                let Some(key) = InputKey::decode(&text) else { continue };
+                let list = record.value.and_then(|v| serde_json::from_slice::<Keys>(&v).ok());
+                match list {
+                    Some(list) => {
+                        published.entry(list.source.clone()).or_default().insert(text, (key, list));
+                    }
+                    None => published.values_mut().for_each(|lists| {
+                        lists.remove(&text);
+                    }),
+                }
+            }
+        }
+        let published = published.into_iter().map(|(s, lists)| (s, lists.into_values().collect())).collect();
+        let log = Some((log.producer().await?, partitions));
+        Ok(Self { catalogue, secret, fetcher: Fetcher::new(aws), log, published: Mutex::new(published) })
+    }
+
+    /// Imports everything at a place: what it says, per source, or why not.
+    pub(crate) async fn import(&self, place: &str) -> Result<Vec<Import>> {
+        let location = Location::from_str(place)?;
+        let sources = self.fetcher.list(&location).await?;
+        anyhow::ensure!(!sources.is_empty(), "{place}: no state or plan there (*.tfstate, *.json)");
+        let mut imports = Vec::new();
+        for (source, _) in sources {
+            imports.push(self.one(source).await?);
+        }
+        Ok(imports)
+    }
+
+    async fn one(&self, source: Source) -> Result<Import> {
+        let name = source.name.clone();
+        let fetched = self.fetcher.fetch(source).await.with_context(|| name.clone())?;
+        let options = Options {
+            source: &name,
+            account: fetched.source.account.as_deref(),
+            region: fetched.source.region.as_deref(),
+            secrets: driftline_baseline::SecretKey { id: &self.secret.id, key: &self.secret.bytes },
+            max_part_bytes: MAX_PART,
+        };
+        let import = import(&self.catalogue, &fetched.bytes, options).with_context(|| name.clone())?;
+        self.publish(&name, &import).await?;
+        Ok(import)
+    }
+
+    async fn publish(&self, source: &str, import: &Import) -> Result<()> {
+        let Some((producer, partitions)) = &self.log else { return Ok(()) };
+        let mut published = self.published.lock().await;
+        let before = published.get(source).cloned().unwrap_or_default();
+        let records = publication(&before, import, Limits { max_bytes: MAX_PART, replace: false })?;
+        let mut lists: BTreeMap<String, (InputKey, Keys)> = before.into_iter().map(|(k, l)| (k.encode(), (k, l))).collect();
+        let mut deliveries = Vec::new();
+        for record in records {
+            let key = record.key.encode();
+            if matches!(record.key, InputKey::Keys(..)) {
+                match record.value.as_deref().map(serde_json::from_slice::<Keys>).transpose()? {
+                    Some(list) => lists.insert(key.clone(), (record.key.clone(), list)),
+                    None => lists.remove(&key),
+                };
+            }
+            let outgoing = Outgoing {
+                topic: INPUTS.to_owned(),
+                partition: partition(record.key.account(), *partitions),
+                key: key.into_bytes(),
+                value: record.value,
+                headers: Vec::new(),
+            };
+            deliveries.push(producer.send(outgoing).await?);
+        }
+        for delivery in deliveries {
+            delivery.await?;
+        }
+        published.insert(source.to_owned(), lists.into_values().collect());
+        Ok(())
+    }
+
+    /// The resources that a baseline is known of: source, and keys of its parts.
+    pub(crate) async fn list(&self) -> Vec<(String, u64, Vec<String>)> {
+        let published = self.published.lock().await;
+        let mut all = Vec::new();
+        for (source, lists) in published.iter() {
+            let serial = lists.iter().map(|(_, l)| l.serial).max().unwrap_or_default();
+            let mut keys: Vec<String> = lists.iter().flat_map(|(_, l)| l.keys.clone()).collect();
+            keys.sort();
+            all.push((source.clone(), serial, keys));
+        }
+        all
+    }
+
+    /// Looks at the sources again and again, and imports what changed, until `shutdown`. A source that can't be read keeps
+    /// what it said before.
+    pub(crate) async fn watch(&self, sources: Vec<BaselineSource>, shutdown: CancellationToken) {
+        let every = sources.iter().map(|s| s.every).min().unwrap_or(Duration::from_secs(30));
+        let mut watch = Watch::default();
+        while !shutdown.is_cancelled() && !sources.is_empty() {
+            for source in &sources {
+                if let Err(error) = self.look(source, &mut watch).await {
+                    tracing::error!(source = %source.source, "baseline: {error:#}");
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(every) => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
+    }
+
+    async fn look(&self, wanted: &BaselineSource, watch: &mut Watch) -> Result<()> {
+        let mut location = Location::from_str(&wanted.source)?;
+        location.account = location.account.or_else(|| wanted.account.clone());
+        location.region = location.region.or_else(|| wanted.region.clone());
+        let now = self.fetcher.list(&location).await?;
+        let changed: Vec<Source> = watch.changed(&now).into_iter().cloned().collect();
+        for source in changed {
+            let name = source.name.clone();
+            match self.one(source).await {
+                Ok(import) => {
+                    tracing::info!(source = %name, baselines = import.baselines, skipped = import.skipped.len(), "baseline imported");
+                }
+                Err(error) => tracing::error!("baseline: {error:#}"),
+            }
+            if let Some((_, version)) = now.iter().find(|(s, _)| s.name == name) {
+                watch.imported(&name, version.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An absolute path for a local place, so that a server in another folder finds it; URLs stay.
+pub(crate) fn absolute(place: &str) -> String {
+    if place.contains("://") || Path::new(place).is_absolute() {
+        return place.to_owned();
+    }
+    std::env::current_dir().map_or_else(|_| place.to_owned(), |here| here.join(place).display().to_string())
+}
+
+/// How a source is named in keys, for people who look for it.
+pub(crate) fn short(source: &str) -> String {
+    source_hash(source)
+}

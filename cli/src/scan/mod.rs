@@ -1,0 +1,203 @@
+//! What a scan decides once everything is read: joins snapshots with baselines, judges, proves what is missing. Pure but for
+//! the look-ups, which are passed in.
+
+mod join;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftline_agent::ScopeSeen;
+use driftline_assess::judge::{Assessor, Context};
+use driftline_assess::scan::{SCHEMA, ScanReport, Summary};
+use driftline_assess::posture;
+use driftline_model::catalogue::Catalogue;
+use driftline_model::driftignore::{DriftIgnore, Tally};
+use driftline_model::fold::fold;
+use driftline_model::{Coverage, CoverageStatus, Drift, DriftKind, Finding, ResourceKey, Snapshot};
+
+pub(crate) use join::Agreed;
+
+/// A resource of the baseline that no listing saw, in scopes that were listed whole: to be looked up before it is missing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Suspect {
+    pub(crate) key: ResourceKey,
+}
+
+/// What was read and what was agreed.
+pub(crate) struct Scan<'a> {
+    pub(crate) catalogue: &'a Catalogue,
+    pub(crate) assessor: &'a Assessor,
+    pub(crate) agreed: &'a Agreed,
+    pub(crate) seen: &'a [ScopeSeen],
+    pub(crate) accounts: &'a BTreeSet<String>,
+}
+
+impl Scan<'_> {
+    fn snapshots(&self) -> impl Iterator<Item = &Snapshot> {
+        self.seen.iter().flat_map(|s| &s.snapshots)
+    }
+
+    /// Baselines without a snapshot whose scopes were listed whole. What lies in scopes that were not read is not among them.
+    pub(crate) fn suspects(&self) -> Vec<Suspect> {
+        let seen: BTreeSet<(&str, &str, &str)> =
+            self.seen.iter().flat_map(|s| s.ids.iter().map(|id| (s.scope.account.as_str(), s.scope.kind.as_str(), id.as_str()))).collect();
+        let mut suspects = Vec::new();
+        for key in self.agreed.keys() {
+            if seen.contains(&(key.account.as_str(), key.kind.as_str(), key.id.as_str())) {
+                continue;
+            }
+            let of_type: Vec<&ScopeSeen> = self
+                .seen
+                .iter()
+                .filter(|s| s.scope.account == key.account && s.scope.kind == key.kind)
+                .filter(|s| key.region == driftline_baseline::UNPLACED || s.scope.region == key.region)
+                .collect();
+            if of_type.is_empty() || !of_type.iter().all(|s| s.listed) {
+                continue;
+            }
+            for scope in of_type {
+                suspects.push(Suspect { key: ResourceKey { region: scope.scope.region.clone(), ..key.clone() } });
+            }
+        }
+        suspects.sort();
+        suspects.dedup();
+        suspects
+    }
+
+    /// The report. `gone` are the suspects that a look-up by id has not found either.
+    pub(crate) fn report(&self, gone: &BTreeSet<ResourceKey>, ignore: Option<&DriftIgnore>, times: (String, String)) -> (ScanReport, Ignored) {
+        let context = Context { organization: (self.accounts.len() > 1).then_some(self.accounts) };
+        let (mut drifts, mut findings) = (Vec::new(), Vec::new());
+        let (mut resources, mut managed) = (0, 0);
+        let mut per_account: BTreeMap<String, u64> = BTreeMap::new();
+        for snapshot in self.snapshots() {
+            let Some(kind) = self.catalogue.get(&snapshot.key.kind) else { continue };
+            resources += 1;
+            *per_account.entry(snapshot.key.account.clone()).or_default() += 1;
+            let (parts, moved) = self.agreed.of(&snapshot.key);
+            let baseline = (!parts.is_empty()).then(|| fold(kind, &parts));
+            managed += u64::from(baseline.is_some());
+            let mut judged = self.assessor.judge(kind, &snapshot.key, Some(snapshot), baseline.as_ref(), &context);
+            if let (Some(region), Some(baseline)) = (moved, &baseline) {
+                let agreed = ResourceKey { region, ..snapshot.key.clone() };
+                judged.drifts.push(self.assessor.moved(&agreed, baseline, &snapshot.key.region));
+            }
+            drifts.extend(judged.drifts);
+            findings.extend(judged.findings);
+        }
+        drifts.extend(self.missing(gone));
+        let ignored = ignore.map(|rules| Ignored::take(rules, &mut drifts, &mut findings)).unwrap_or_default();
+        drifts.sort_by(order);
+        findings.sort_by(|a, b| (b.severity, &a.id).cmp(&(a.severity, &b.id)));
+        let report = ScanReport {
+            schema: SCHEMA.to_owned(),
+            started_at: times.0,
+            finished_at: times.1,
+            summary: Summary::count(resources, managed, &drifts, &findings),
+            score: posture::score(&self.assessor.rules, &per_account, &drifts, &findings),
+            coverage: self.coverage(),
+            drifts,
+            findings,
+        };
+        (report, ignored)
+    }
+
+    /// A baseline of unknown region is missing only where no region has it.
+    fn missing(&self, gone: &BTreeSet<ResourceKey>) -> Vec<Drift> {
+        let suspects = self.suspects();
+        let mut missing = Vec::new();
+        for key in self.agreed.keys() {
+            let mine: Vec<_> = suspects
+                .iter()
+                .filter(|s| s.key.account == key.account && s.key.kind == key.kind && s.key.id == key.id)
+                .filter(|s| key.region == driftline_baseline::UNPLACED || s.key.region == key.region)
+                .collect();
+            if mine.is_empty() || !mine.iter().all(|s| gone.contains(&s.key)) {
+                continue;
+            }
+            let Some(kind) = self.catalogue.get(&key.kind) else { continue };
+            let placed = match mine.as_slice() {
+                [one] => one.key.clone(),
+                _ => key.clone(),
+            };
+            missing.push(self.assessor.missing(&placed, &fold(kind, &self.agreed.parts(key))));
+        }
+        missing
+    }
+
+    fn coverage(&self) -> Vec<Coverage> {
+        let mut all: Vec<Coverage> = self
+            .seen
+            .iter()
+            .map(|s| Coverage {
+                account: s.scope.account.clone(),
+                region: s.scope.region.clone(),
+                kind: s.scope.kind.clone(),
+                status: s.status,
+                resources: s.ids.len() as u64,
+                error: s.error.clone(),
+            })
+            .collect();
+        all.sort_by(|a, b| (&a.account, &a.region, &a.kind).cmp(&(&b.account, &b.region, &b.kind)));
+        all
+    }
+}
+
+fn order(a: &Drift, b: &Drift) -> std::cmp::Ordering {
+    let place = |d: &Drift| (d.account.clone(), d.region.clone(), d.type_name.clone(), d.resource.clone(), d.path.clone());
+    b.severity.cmp(&a.severity).then_with(|| place(a).cmp(&place(b)))
+}
+
+/// What `.driftignore` took out.
+#[derive(Debug, Default)]
+pub(crate) struct Ignored {
+    pub(crate) tally: Tally,
+    pub(crate) rules: BTreeMap<usize, String>,
+    pub(crate) drifts: Vec<Drift>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Ignored {
+    fn take(rules: &DriftIgnore, drifts: &mut Vec<Drift>, findings: &mut Vec<Finding>) -> Self {
+        let mut ignored = Self::default();
+        let key = |account: &str, region: &str, kind: &str, id: &str| ResourceKey::new(account, region, kind, id);
+        let (kept, out): (Vec<_>, Vec<_>) = std::mem::take(drifts).into_iter().partition(|d| {
+            let rule = rules.rule(&key(&d.account, &d.region, &d.type_name, &d.resource), &d.path);
+            rule.map(|r| ignored.note(r)).is_none()
+        });
+        (*drifts, ignored.drifts) = (kept, out);
+        let (kept, out): (Vec<_>, Vec<_>) = std::mem::take(findings).into_iter().partition(|f| {
+            let rule = rules.rule(&key(&f.account, &f.region, &f.type_name, &f.resource), &f.path);
+            rule.map(|r| ignored.note(r)).is_none()
+        });
+        (*findings, ignored.findings) = (kept, out);
+        ignored
+    }
+
+    fn note(&mut self, rule: driftline_model::driftignore::Rule<'_>) {
+        self.rules.entry(rule.line).or_insert_with(|| rule.text.to_owned());
+        self.tally.add(rule);
+    }
+}
+
+/// What makes the exit code.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Verdict {
+    pub(crate) fail_on: driftline_model::Severity,
+    pub(crate) findings: bool,
+    pub(crate) unmanaged: bool,
+    pub(crate) allow_partial: bool,
+}
+
+impl Verdict {
+    /// 0 nothing at or above the bar, 2 something found, 1 a scope that could not be read at all.
+    pub(crate) fn exit_code(self, report: &ScanReport) -> u8 {
+        let counts = |d: &&Drift| d.waiver.is_none() && (d.kind != DriftKind::Unmanaged || self.unmanaged);
+        let drifted = report.drifts.iter().filter(counts).any(|d| d.severity >= self.fail_on);
+        let insecure = self.findings && report.findings.iter().any(|f| f.severity >= self.fail_on);
+        let blind = |c: &Coverage| matches!(c.status, CoverageStatus::Denied | CoverageStatus::Throttled | CoverageStatus::Failed);
+        if !self.allow_partial && report.coverage.iter().any(blind) {
+            return 1;
+        }
+        if drifted || insecure { 2 } else { 0 }
+    }
+}
