@@ -1,0 +1,9 @@
+//! The store on the real engine: one process for all tests but those that kill it, one database for each.
+#![allow(clippy::unwrap_used)] // a test's helpers fail as the test does
+
+mod crash;
+mod engine;
+mod migrations;
+mod query;
+mod storing;
+mod support;
