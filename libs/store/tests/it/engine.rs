@@ -1,11 +1,14 @@
 //! The engine's server: who may speak to it, what it lets through, how it lives and dies.
 
+use std::os::fd::AsRawFd;
+use std::process::Stdio;
 use std::time::Duration;
 
 use clickhouse::{Client, Compression, Row};
 use driftline_store::engine::{Child, ChildConfig, Error};
-use driftline_store::{StoreConfig, testing};
+use driftline_store::{Store, StoreConfig, testing};
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt;
 
 use crate::support::{child, connect, eventually, library};
 
@@ -193,6 +196,32 @@ async fn a_crashed_engine_comes_back_where_it_was() {
 }
 
 #[tokio::test]
+async fn an_engine_ends_with_its_parent_and_not_with_a_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("engine");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::empty()).unwrap();
+    let mut command = tokio::process::Command::new(testing::program().unwrap());
+    command.arg("--library").arg(library()).arg("--path").arg(&path).args(["--lock-ms", "0", "--remove"]);
+    command.arg("--listener").arg(listener.as_raw_fd().to_string()).stdin(Stdio::piped()).kill_on_drop(true);
+    let mut engine = command.spawn().unwrap();
+    let mut pipe = engine.stdin.take().unwrap();
+    pipe.write_all(b"token\n").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let config = StoreConfig::new(url, "d").with_credentials("", "token");
+    let store = Store::connect(config).await.unwrap();
+    // a supervisor signals the whole group: the parent still has to drain
+    signal(engine.id().unwrap(), "-TERM");
+    store.migrate().await.unwrap();
+    assert!(path.exists());
+    // what the kernel does to a parent that is killed
+    drop(pipe);
+    let status = tokio::time::timeout(Duration::from_secs(30), engine.wait()).await.unwrap().unwrap();
+    assert!(status.success(), "{status}");
+    assert!(!path.exists(), "a temporary folder stayed");
+}
+
+#[tokio::test]
 async fn what_cannot_start_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let config = |program, library| ChildConfig::new(program, Vec::new(), library, folder.path().join("x"));
@@ -203,7 +232,11 @@ async fn what_cannot_start_says_why() {
 }
 
 pub(crate) fn kill(pid: u32) {
-    assert!(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+    signal(pid, "-KILL");
+}
+
+fn signal(pid: u32, name: &str) {
+    assert!(std::process::Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success());
 }
 
 fn alive(pid: u32) -> bool {
