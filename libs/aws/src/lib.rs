@@ -1,7 +1,9 @@
 //! The AWS client: service models as data, on the crates that AWS's own SDK for Rust runs on. One plain JSON value
 //! goes in, one comes out, with the names and nesting that `aws SERVICE OPERATION --output json` prints.
 
+pub mod accounts;
 pub mod client;
+pub mod credentials;
 pub mod endpoint;
 pub mod error;
 pub mod limiter;
@@ -10,6 +12,7 @@ pub mod retry;
 mod wire;
 
 pub use client::{Caller, Client, ClientConfig, Limits, PageLimit};
+pub use credentials::{Access, AccessConfig, AccessError, Identity, RoleConfig};
 pub use endpoint::{EndpointConfig, Partition};
 pub use error::Error;
 pub use limiter::{Limiter, LimiterConfig, Outcome, Permit};
