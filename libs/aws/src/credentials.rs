@@ -11,9 +11,9 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_types::error::display::DisplayErrorContext;
 
-pub use self::role::{RoleArn, RoleConfig};
 use self::cached::{Cached, Fetch};
 use self::role::Assume;
+pub use self::role::{RoleArn, RoleConfig};
 use crate::{EndpointConfig, Limiter, Partition};
 
 /// Why there are no credentials for an account. Cheap to clone: a refusal is remembered for a while, not asked for again
@@ -28,7 +28,7 @@ pub enum AccessError {
     #[error("the credentials can't be loaded: {0}")]
     Unavailable(String),
     /// STS refused the role.
-    #[error("role {role} of account {account} was refused to {caller}: {code}: {message}{hint}")]
+    #[error("role {role} of account {account} was refused to {caller}: {code}: {message}")]
     Refused {
         /// ARN of the role.
         role: String,
@@ -38,10 +38,8 @@ pub enum AccessError {
         caller: String,
         /// STS's error code.
         code: String,
-        /// STS's words.
+        /// STS's words, and what to look at where that is known.
         message: String,
-        /// What to look at, where it is known; starts with `; `.
-        hint: &'static str,
     },
     /// STS did not answer, or not in time.
     #[error("role {role} of account {account} can't be assumed: {reason}")]

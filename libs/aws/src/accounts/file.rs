@@ -152,7 +152,10 @@ mod tests {
             ("[[accounts]]\nid = \"111122223333\"\nrolle = \"x\"\n", "a.toml:3: unknown field `rolle`"),
             ("[[accounts]]\nrole = \"x\"\n", "missing field `id`"),
             ("\n[[accounts]\n", "a.toml:2:"),
-            ("[[accounts]]\nid = \"111122223333\"\nregions = [\"Frankfurt!\"]\n", "a.toml:1: `Frankfurt!` is no region"),
+            (
+                "[[accounts]]\nid = \"111122223333\"\nregions = [\"Frankfurt!\"]\n",
+                "a.toml:1: `Frankfurt!` is no region",
+            ),
         ] {
             let error = ids("a.toml", text).unwrap_err();
             assert!(error.contains(expect), "{error}");

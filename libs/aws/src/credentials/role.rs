@@ -180,31 +180,30 @@ impl Assume {
                     account: self.role.account.clone(),
                     caller: self.caller.arn.clone(),
                     code: code.to_owned(),
-                    message: service.message().unwrap_or_default().to_owned(),
-                    hint: hint(code, self.config.external_id.is_some()),
+                    message: format!("{}{}", service.message().unwrap_or_default(), self.hint(code)),
                 }
             }
             None => self.unreachable(reason(error)),
         }
     }
 
+    /// STS says AccessDenied for a role that is not there as for one that does not trust the caller.
+    fn hint(&self, code: &str) -> &'static str {
+        match code {
+            "AccessDenied" | "AccessDeniedException" if self.config.external_id.is_some() => {
+                "; the role may be missing, or not trust this caller or external id"
+            }
+            "AccessDenied" | "AccessDeniedException" => {
+                "; the role may be missing, not trust this caller, or ask for an external id"
+            }
+            "RegionDisabledException" => "; STS is turned off in this region, name another one",
+            "ValidationError" => "; a caller that is a role itself may have sessions of one hour at most",
+            _ => "",
+        }
+    }
+
     fn unreachable(&self, reason: String) -> AccessError {
         AccessError::Unreachable { role: self.role.arn.clone(), account: self.role.account.clone(), reason }
-    }
-}
-
-/// STS says AccessDenied for a role that is not there as for one that does not trust the caller.
-fn hint(code: &str, external_id: bool) -> &'static str {
-    match code {
-        "AccessDenied" | "AccessDeniedException" if external_id => {
-            "; the role may be missing, or not trust this caller or external id"
-        }
-        "AccessDenied" | "AccessDeniedException" => {
-            "; the role may be missing, not trust this caller, or ask for an external id"
-        }
-        "RegionDisabledException" => "; STS is turned off in this region, name another one",
-        "ValidationError" => "; a caller that is a role itself may have sessions of one hour at most",
-        _ => "",
     }
 }
 

@@ -108,7 +108,6 @@ async fn a_refusal_is_remembered_and_told_whole() {
         caller: "arn:aws:iam::444455556666:user/me".into(),
         code: "AccessDenied".into(),
         message: "no".into(),
-        hint: "",
     };
     *source.error.lock().unwrap() = Some(refused.clone());
     for _ in 0..5 {
