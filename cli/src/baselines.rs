@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use driftline_baseline::sources::{Fetcher, Location, Source, Watch};
-use driftline_baseline::{Import, Limits, Options, import, publication, source_hash};
+use driftline_baseline::{Import, Limits, Options, import, publication};
 use driftline_bus::{Log, Outgoing, Producer};
 use driftline_model::catalogue::Catalogue;
 use driftline_model::record::{INPUTS, InputKey, Keys, partition};
@@ -73,7 +73,13 @@ impl Baselines {
 
     /// Imports everything at a place: what it says, per source, or why not.
     pub(crate) async fn import(&self, place: &str) -> Result<Vec<Import>> {
-        let location = Location::from_str(place)?;
+        self.import_for(place, None).await
+    }
+
+    /// The same; what neither the place nor the source itself puts into an account belongs to `account`.
+    pub(crate) async fn import_for(&self, place: &str, account: Option<&str>) -> Result<Vec<Import>> {
+        let mut location = Location::from_str(place)?;
+        location.account = location.account.or_else(|| account.map(str::to_owned));
         let sources = self.fetcher.list(&location).await?;
         anyhow::ensure!(!sources.is_empty(), "{place}: no state or plan there (*.tfstate, *.json)");
         let mut imports = Vec::new();
@@ -188,9 +194,4 @@ pub(crate) fn absolute(place: &str) -> String {
         return place.to_owned();
     }
     std::env::current_dir().map_or_else(|_| place.to_owned(), |here| here.join(place).display().to_string())
-}
-
-/// How a source is named in keys, for people who look for it.
-pub(crate) fn short(source: &str) -> String {
-    source_hash(source)
 }

@@ -1,10 +1,17 @@
 //! The `driftline` binary: parses the command line, runs one subcommand, turns its end into an exit code.
 
+mod api;
 mod args;
+mod baselines;
 mod commands;
 mod config;
 mod output;
+mod remote;
 mod report;
+mod scan;
+mod secret;
+mod setup;
+mod time;
 
 use std::process::ExitCode;
 
@@ -12,6 +19,10 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
+    if let args::Command::Engine(engine) = cli.command {
+        // Alone in its process: it leaves without running destructors.
+        driftline_store::engine::main_like(engine.arguments.into_iter().map(Into::into));
+    }
     output::logging(&cli.global);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

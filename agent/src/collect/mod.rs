@@ -121,7 +121,6 @@ impl Collector {
         let reads = stream::iter(self.scopes(target)).map(|(kind, scope)| {
             let reader = scope::Reader {
                 calls: &calls,
-                catalogue: &self.catalogue,
                 kind,
                 scope,
                 target,
@@ -140,29 +139,42 @@ impl Collector {
         memory.end_round(now);
     }
 
-    /// Looks one resource up by its id: proves that it is gone, or finds it.
-    pub async fn look_up(&self, account: &str, region: &str, kind: &str, id: &str) -> LookedUp {
-        let (Some(target), Some(kind)) = (self.targets.get(account), self.catalogue.get(kind)) else {
-            return LookedUp::Unknown("the account or type is not read".to_owned());
-        };
-        let calls = Calls::new(self.client.clone(), target);
-        let scope = Scope { account: account.into(), region: region.into(), kind: kind.name.clone() };
-        let reader = scope::Reader {
-            calls: &calls,
-            catalogue: &self.catalogue,
-            kind: Arc::clone(kind),
-            scope,
-            target,
-            secret: &self.secret,
-            began_ms: (self.clock)(),
-            after_offset: -1,
-        };
-        reader.look_up(id).await
+    /// For looking resources of an account up one by one; none for an account that is not read.
+    pub fn look_ups(&self, account: &str) -> Option<LookUps<'_>> {
+        let target = self.targets.get(account)?;
+        Some(LookUps { collector: self, target, calls: Calls::new(self.client.clone(), target) })
     }
 
     /// The accounts.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
         self.targets.values()
+    }
+}
+
+/// Looks resources up by their ids: proves that they are gone, or finds them. Types that can't be asked for one id are listed
+/// once more, once for all look-ups.
+pub struct LookUps<'a> {
+    collector: &'a Collector,
+    target: &'a Target,
+    calls: Calls,
+}
+
+impl LookUps<'_> {
+    /// Looks one resource up.
+    pub async fn find(&self, region: &str, kind: &str, id: &str) -> LookedUp {
+        let Some(kind) = self.collector.catalogue.get(kind) else {
+            return LookedUp::Unknown(format!("type {kind} is not in the catalogue"));
+        };
+        let reader = scope::Reader {
+            calls: &self.calls,
+            kind: Arc::clone(kind),
+            scope: Scope { account: self.target.account.clone(), region: region.into(), kind: kind.name.clone() },
+            target: self.target,
+            secret: &self.collector.secret,
+            began_ms: (self.collector.clock)(),
+            after_offset: -1,
+        };
+        reader.look_up(id).await
     }
 }
 

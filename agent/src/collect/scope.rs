@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use driftline_model::catalogue::{Catalogue, Type};
+use driftline_model::catalogue::Type;
 use driftline_model::observe::{self, Answer, Observed};
 use driftline_model::secret::SecretKey;
 use driftline_model::{CoverageStatus, Scope, Snapshot};
@@ -26,7 +26,6 @@ const MAX_RESOURCES: usize = 200_000;
 /// Reads one scope.
 pub(crate) struct Reader<'a> {
     pub(crate) calls: &'a Calls,
-    pub(crate) catalogue: &'a Catalogue,
     pub(crate) kind: Arc<Type>,
     pub(crate) scope: Scope,
     pub(crate) target: &'a Target,

@@ -1,6 +1,12 @@
 //! One file per subcommand.
 
+mod api;
+mod baseline;
+mod catalogue;
 mod check_config;
+mod look;
+mod roles;
+mod scan;
 
 use anyhow::Result;
 use clap::CommandFactory;
@@ -12,6 +18,17 @@ use crate::output;
 pub(crate) async fn run(cli: Cli) -> Result<u8> {
     let global = cli.global;
     match cli.command {
+        Command::Scan(args) => scan::run(&global, &args).await,
+        Command::Up(args) => roles::up(&global, &args).await,
+        Command::Agent => roles::agent(&global).await,
+        Command::Aggregator => roles::aggregator(&global).await,
+        Command::Analyzer(args) => roles::analyzer(&global, args.only).await,
+        Command::Baseline(command) => baseline::run(&global, &command).await,
+        Command::Drifts(command) => look::drifts(&global, &command).await,
+        Command::Findings(filter) => look::findings(&global, &filter).await,
+        Command::Query(args) => look::query(&global, &args).await,
+        Command::Api(args) => api::run(&global, &args).await,
+        Command::Catalogue(command) => catalogue::run(&global, &command),
         Command::CheckConfig => check_config::run(&global),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -19,6 +36,6 @@ pub(crate) async fn run(cli: Cli) -> Result<u8> {
             output::print(&String::from_utf8_lossy(&script));
             Ok(0)
         }
-        _ => anyhow::bail!("not built yet"),
+        Command::Engine(_) => anyhow::bail!("the engine runs before anything else of the process"),
     }
 }

@@ -1,0 +1,262 @@
+//! `up`, `agent`, `aggregator`, `analyzer`: builds a role's parts, binds, spawns, drains at SIGTERM or Ctrl-C.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use driftline_agent::collect::{Budget, Collector};
+use driftline_analyzer::{AnalyzerConfig, WriterConfig};
+use driftline_bus::Log;
+use driftline_model::catalogue::Catalogue;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, Api};
+use crate::args::{AnalyzerHalf, Global, Targets, Up};
+use crate::baselines::Baselines;
+use crate::config::{BaselineSource, Config};
+use crate::secret::Key;
+use crate::setup::{self, OpenStore};
+use crate::time::clock;
+use crate::{output, time};
+
+/// Roles of one process. When one ends, the others are told to.
+struct Roles {
+    tasks: JoinSet<(&'static str, Result<()>)>,
+    shutdown: CancellationToken,
+}
+
+impl Roles {
+    fn new() -> Self {
+        let shutdown = CancellationToken::new();
+        let stop = shutdown.clone();
+        tokio::spawn(async move {
+            ended().await;
+            tracing::info!("draining");
+            stop.cancel();
+        });
+        Self { tasks: JoinSet::new(), shutdown }
+    }
+
+    fn spawn(&mut self, name: &'static str, role: impl Future<Output = Result<()>> + Send + 'static) {
+        self.tasks.spawn(async move { (name, role.await) });
+    }
+
+    /// Waits for all; the first error is the process's.
+    async fn join(mut self) -> Result<u8> {
+        let mut failed = None;
+        while let Some(ended) = self.tasks.join_next().await {
+            let (name, result) = ended.context("a role panicked")?;
+            if let Err(error) = result {
+                tracing::error!("{name}: {error:#}");
+                failed.get_or_insert(error.context(name));
+            } else if !self.shutdown.is_cancelled() {
+                tracing::error!("{name} ended by itself");
+            }
+            self.shutdown.cancel();
+        }
+        failed.map_or(Ok(0), Err)
+    }
+}
+
+/// SIGTERM or Ctrl-C.
+async fn ended() {
+    let interrupt = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = interrupt => {}
+            _ = terminate.recv() => {}
+        },
+        Err(_) => {
+            let _ = interrupt.await; // no signals to be had: the process is killed some other way
+        }
+    }
+}
+
+/// Reads accounts with the pipeline's budget: what the interval leaves of AWS's rates.
+async fn collector(config: &Config, flags: &Targets, catalogue: &Arc<Catalogue>, secret: &Key) -> Result<Arc<Collector>> {
+    let aws = setup::aws(config).await;
+    let found = setup::accounts(config, flags, &aws).await?;
+    let (targets, notes) = setup::targets(config, flags, catalogue, found)?;
+    notes.iter().for_each(|note| output::note(note));
+    anyhow::ensure!(!targets.is_empty(), "no account can be read");
+    let secret = driftline_model::secret::SecretKey::new(&secret.id, &secret.bytes);
+    // Half of the rate of a common service (20 calls/s) over the interval: the rest is for listings and retries.
+    let calls = usize::try_from(config.agent.interval.as_secs().max(1) * 10).unwrap_or(usize::MAX);
+    Ok(Arc::new(Collector::new(aws.client, Arc::clone(catalogue), secret, clock(), targets, Budget::Calls(calls))))
+}
+
+fn agent_config(config: &Config, aggregator: String) -> driftline_agent::Config {
+    driftline_agent::Config {
+        aggregator,
+        name: config.agent.name.clone(),
+        folder: config.folder.join("agent"),
+        interval: config.agent.interval,
+        parallel: config.agent.parallel,
+        drain: config.agent.drain,
+    }
+}
+
+fn aggregator_config(config: &Config) -> driftline_aggregator::Config {
+    let aggregator = &config.aggregator;
+    driftline_aggregator::Config {
+        partitions: config.bus.partitions,
+        window_bytes: aggregator.window,
+        held_bytes: usize::try_from(aggregator.held).unwrap_or(usize::MAX),
+        idle: aggregator.idle,
+        drain: aggregator.drain,
+        ..driftline_aggregator::Config::default()
+    }
+}
+
+async fn bind(address: &str, what: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{what}: can't listen on {address}"))
+}
+
+/// The whole in one process.
+pub(crate) async fn up(global: &Global, args: &Up) -> Result<u8> {
+    let config = Config::load(global.config.as_deref())?;
+    std::fs::create_dir_all(&config.folder).with_context(|| config.folder.display().to_string())?;
+    let catalogue = setup::catalogue(&config)?;
+    let secret = Key::kept(&config.secrets, &config.folder)?;
+    let api_listener = bind(&config.api.listen, "api.listen").await?;
+    let listener = bind(&config.aggregator.listen, "aggregator.listen").await?;
+    let aggregator = format!("http://{}", listener.local_addr()?);
+    let log = setup::open_log(&config).await?;
+    let OpenStoreParts { store, opened } = open(&config).await?;
+    let mut roles = Roles::new();
+    let aws = setup::aws(&config).await;
+    let baselines =
+        Baselines::publishing(Arc::clone(&catalogue), secret.clone(), Some(&aws.sdk), log.as_ref(), config.bus.partitions).await?;
+    let baselines = Arc::new(baselines);
+    let analyzer = AnalyzerConfig {
+        group: config.analyzer.group.clone(),
+        drain: config.analyzer.drain,
+        ..AnalyzerConfig::new(config.folder.join("analyzer"), config.bus.partitions)
+    };
+    let status = analyzer.status.subscribe();
+    spawn_analyzer(&mut roles, analyzer, &log, &catalogue)?;
+    spawn_writer(&mut roles, &config, &log, &store);
+    let collector = collector(&config, &args.targets, &catalogue, &secret).await?;
+    {
+        let (config, log, shutdown) = (aggregator_config(&config), Arc::clone(&log), roles.shutdown.clone());
+        roles.spawn("aggregator", async move { Ok(driftline_aggregator::run(config, listener, log, shutdown).await?) });
+    }
+    let sources = sources(&config, args);
+    {
+        let (baselines, shutdown) = (Arc::clone(&baselines), roles.shutdown.clone());
+        roles.spawn("baselines", async move {
+            baselines.watch(sources, shutdown.clone()).await;
+            shutdown.cancelled().await;
+            Ok(())
+        });
+    }
+    {
+        let (config, shutdown) = (agent_config(&config, aggregator.clone()), roles.shutdown.clone());
+        roles.spawn("agent", async move { Ok(driftline_agent::run(config, collector, clock(), shutdown).await?) });
+    }
+    let address = api_listener.local_addr()?;
+    {
+        let started = time::now_ms();
+        let status = Arc::new(move || {
+            serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "started_ms": started, "analyzer": *status.borrow() })
+        });
+        let api = Api { store: store.clone(), baselines, status };
+        let shutdown = roles.shutdown.clone();
+        roles.spawn("api", async move { Ok(api::serve(api, api_listener, shutdown).await?) });
+    }
+    let file = config.folder.join("api.address");
+    std::fs::write(&file, address.to_string()).with_context(|| file.display().to_string())?;
+    output::note(&format!("driftline is up: http://{address} (`driftline drifts list` asks it); Ctrl-C drains and ends"));
+    let code = roles.join().await;
+    let _ = std::fs::remove_file(&file); // a stale address is only asked and not believed
+    opened.close().await?;
+    code
+}
+
+struct OpenStoreParts {
+    store: driftline_store::Store,
+    opened: OpenStore,
+}
+
+async fn open(config: &Config) -> Result<OpenStoreParts> {
+    let opened = setup::open_store(config).await?;
+    Ok(OpenStoreParts { store: opened.store.clone(), opened })
+}
+
+fn sources(config: &Config, args: &Up) -> Vec<BaselineSource> {
+    let flags = args.baselines.iter().map(|place| BaselineSource {
+        source: place.clone(),
+        account: None,
+        region: None,
+        every: std::time::Duration::from_secs(30),
+    });
+    config.baselines.iter().cloned().chain(flags).collect()
+}
+
+fn spawn_analyzer(
+    roles: &mut Roles,
+    config: AnalyzerConfig,
+    log: &Arc<dyn Log>,
+    catalogue: &Arc<Catalogue>,
+) -> Result<()> {
+    let judge = Arc::new(driftline_analyzer::CatalogueJudge::new(Arc::clone(catalogue))?);
+    let (log, shutdown) = (Arc::clone(log), roles.shutdown.clone());
+    roles.spawn("analyzer", async move { Ok(driftline_analyzer::run(config, log, judge, shutdown).await?) });
+    Ok(())
+}
+
+fn spawn_writer(roles: &mut Roles, config: &Config, log: &Arc<dyn Log>, store: &driftline_store::Store) {
+    let writer = WriterConfig { partitions: config.bus.partitions, ..WriterConfig::default() };
+    let (log, store, shutdown) = (Arc::clone(log), store.clone(), roles.shutdown.clone());
+    roles.spawn("writer", async move { Ok(driftline_analyzer::writer::run(writer, log, store, shutdown).await?) });
+}
+
+/// The agent alone.
+pub(crate) async fn agent(global: &Global) -> Result<u8> {
+    let config = Config::load(global.config.as_deref())?;
+    let catalogue = setup::catalogue(&config)?;
+    let secret = Key::kept(&config.secrets, &config.folder)?;
+    let collector = collector(&config, &Targets::default(), &catalogue, &secret).await?;
+    let aggregator = config.agent.aggregator.clone().unwrap_or_else(|| format!("http://{}", config.aggregator.listen));
+    let mut roles = Roles::new();
+    let (config, shutdown) = (agent_config(&config, aggregator), roles.shutdown.clone());
+    roles.spawn("agent", async move { Ok(driftline_agent::run(config, collector, clock(), shutdown).await?) });
+    roles.join().await
+}
+
+/// The aggregator alone.
+pub(crate) async fn aggregator(global: &Global) -> Result<u8> {
+    let config = Config::load(global.config.as_deref())?;
+    let listener = bind(&config.aggregator.listen, "aggregator.listen").await?;
+    let log = setup::open_log(&config).await?;
+    let mut roles = Roles::new();
+    output::note(&format!("aggregator listens on {}", listener.local_addr()?));
+    let (config, shutdown) = (aggregator_config(&config), roles.shutdown.clone());
+    roles.spawn("aggregator", async move { Ok(driftline_aggregator::run(config, listener, log, shutdown).await?) });
+    roles.join().await
+}
+
+/// The analyzer alone: both halves, or one.
+pub(crate) async fn analyzer(global: &Global, only: Option<AnalyzerHalf>) -> Result<u8> {
+    let config = Config::load(global.config.as_deref())?;
+    let catalogue = setup::catalogue(&config)?;
+    let log = setup::open_log(&config).await?;
+    let mut roles = Roles::new();
+    if only != Some(AnalyzerHalf::Writer) {
+        let analyzer = AnalyzerConfig {
+            group: config.analyzer.group.clone(),
+            drain: config.analyzer.drain,
+            ..AnalyzerConfig::new(config.folder.join("analyzer"), config.bus.partitions)
+        };
+        spawn_analyzer(&mut roles, analyzer, &log, &catalogue)?;
+    }
+    if only == Some(AnalyzerHalf::Judge) {
+        return roles.join().await;
+    }
+    let OpenStoreParts { store, opened } = open(&config).await?;
+    spawn_writer(&mut roles, &config, &log, &store);
+    let code = roles.join().await;
+    opened.close().await?;
+    code
+}

@@ -1,0 +1,185 @@
+//! `scan`: reads the accounts once, compares, judges, prints. Nothing to deploy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use driftline_agent::ScopeSeen;
+use driftline_agent::collect::{Budget, Collector, LookedUp};
+use driftline_agent::run::Reached;
+use driftline_assess::Assessor;
+use driftline_model::ResourceKey;
+use driftline_model::driftignore::DriftIgnore;
+use futures::stream::{self, StreamExt};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::mpsc;
+
+use crate::args::{self, Format, Global};
+use crate::baselines::Baselines;
+use crate::config::Config;
+use crate::output;
+use crate::report::{self, Notes, Style};
+use crate::scan::{Agreed, Ignored, Scan, Verdict};
+use crate::secret::Key;
+use crate::setup;
+use crate::time::{clock, now_ms, rfc3339};
+
+/// Accounts read at the same time; the limiter holds the calls.
+const ACCOUNTS: usize = 32;
+/// Look-ups under way at the same time.
+const LOOK_UPS: usize = 16;
+
+/// Runs the scan; its exit code.
+pub(crate) async fn run(global: &Global, args: &args::Scan) -> Result<u8> {
+    let config = Config::load(global.config.as_deref())?;
+    let started = now_ms();
+    let catalogue = setup::catalogue(&config)?;
+    let assessor = Assessor::shipped()?;
+    let ignore = ignore_rules(&config, args)?;
+    let secret = Key::of(&config.secrets)?;
+    let aws = setup::aws(&config).await;
+    let found = setup::accounts(&config, &args.targets, &aws).await?;
+    let (targets, mut hints) = setup::targets(&config, &args.targets, &catalogue, found)?;
+    anyhow::ensure!(!targets.is_empty(), "no account can be read:\n  {}", hints.join("\n  "));
+    let only = match targets.as_slice() {
+        [one] => Some(one.account.clone()),
+        _ => None,
+    };
+    let (agreed, skipped) = agreed(&config, args, &Baselines::reading(Arc::clone(&catalogue), secret.clone(), Some(&aws.sdk)), only.as_deref()).await?;
+    if agreed.keys().next().is_none() {
+        hints.push("No baseline was given: only posture is judged. Give --baseline FILE, FOLDER or s3://BUCKET/KEY.".to_owned());
+    }
+    let accounts: BTreeSet<String> = targets.iter().map(|t| t.account.clone()).collect();
+    let outside: BTreeSet<&str> = agreed.keys().map(|k| k.account.as_str()).filter(|a| !accounts.contains(*a)).collect();
+    for account in outside {
+        hints.push(format!("The baselines name account {account}, which is not read: --account {account}"));
+    }
+    let secret = driftline_model::secret::SecretKey::new(&secret.id, &secret.bytes);
+    let collector = Collector::new(aws.client.clone(), Arc::clone(&catalogue), secret, clock(), targets, Budget::All);
+    let seen = read(&collector, global).await;
+    let scan = Scan { catalogue: &catalogue, assessor: &assessor, agreed: &agreed, seen: &seen, accounts: &accounts };
+    let (gone, unsure) = look_up(&collector, &scan).await;
+    hints.extend(unsure);
+    let (report, ignored) = scan.report(&gone, ignore.as_ref(), (rfc3339(started), rfc3339(now_ms())));
+    match global.format {
+        Format::Json => output::json(&report)?,
+        Format::Text => {
+            let notes = Notes { ignored: counts(&ignored), skipped, hints, all: args.all };
+            output::print(&report::render(&report, &notes, Style::of_stdout()));
+        }
+    }
+    if args.show_ignored {
+        output::note(&serde_json::to_string_pretty(&serde_json::json!({ "drifts": ignored.drifts, "findings": ignored.findings }))?);
+    }
+    let verdict = Verdict {
+        fail_on: args.fail_on,
+        findings: args.fail_on_findings,
+        unmanaged: args.fail_on_unmanaged,
+        allow_partial: args.allow_partial,
+    };
+    Ok(verdict.exit_code(&report))
+}
+
+fn counts(ignored: &Ignored) -> Vec<(String, u64)> {
+    let text = |line: usize| ignored.rules.get(&line).cloned().unwrap_or_default();
+    ignored.tally.by_line().map(|(line, count)| (text(line), count)).collect()
+}
+
+fn ignore_rules(config: &Config, args: &args::Scan) -> Result<Option<DriftIgnore>> {
+    let named = args.ignore_file.clone().or_else(|| config.ignore.clone());
+    let path = named.or_else(|| Some(PathBuf::from(".driftignore")).filter(|p| p.exists()));
+    let Some(path) = path else { return Ok(None) };
+    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let rules = DriftIgnore::parse(&text).map_err(|errors| {
+        let lines: Vec<_> = errors.iter().map(|e| format!("{}:{e}", path.display())).collect();
+        anyhow::anyhow!("{}", lines.join("\n"))
+    })?;
+    Ok(Some(rules))
+}
+
+/// Imports every baseline that was named. What a source does not place belongs to the only account that is read.
+async fn agreed(
+    config: &Config,
+    args: &args::Scan,
+    baselines: &Baselines,
+    only: Option<&str>,
+) -> Result<(Agreed, Vec<(String, String)>)> {
+    let configured = config.baselines.iter().map(|b| match (&b.account, &b.region) {
+        (Some(account), Some(region)) => format!("{}@{account}/{region}", b.source),
+        (Some(account), None) => format!("{}@{account}", b.source),
+        _ => b.source.clone(),
+    });
+    let places: Vec<String> = args.baselines.iter().cloned().chain(configured).collect();
+    let (mut agreed, mut skipped) = (Agreed::default(), Vec::new());
+    for place in places {
+        for import in baselines.import_for(&place, only).await? {
+            skipped.extend(import.skipped.into_iter().map(|s| (s.address, s.reason)));
+            agreed.add(import.parts);
+        }
+    }
+    Ok((agreed, skipped))
+}
+
+/// Reads every account, with a progress bar on a terminal.
+async fn read(collector: &Collector, global: &Global) -> Vec<ScopeSeen> {
+    let scopes: usize = collector.targets().map(|t| collector.scopes(t).len()).sum();
+    let bar = if global.format == Format::Text || global.verbose > 0 { ProgressBar::new(scopes as u64) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("{spinner} reading {pos}/{len} scopes {wide_bar:.dim} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(120));
+    let (out, mut scopes) = mpsc::channel(64);
+    let reading = async move {
+        let nothing: Reached = Arc::new(|| -1);
+        let work = stream::iter(collector.targets()).map(|target| {
+            let (out, reached) = (out.clone(), Arc::clone(&nothing));
+            async move { collector.read(target, &reached, &out).await }
+        });
+        work.buffer_unordered(ACCOUNTS).collect::<()>().await;
+    };
+    let taking = async {
+        let mut seen = Vec::new();
+        while let Some(scope) = scopes.recv().await {
+            bar.inc(1);
+            seen.push(scope);
+        }
+        seen
+    };
+    let ((), mut seen) = tokio::join!(reading, taking);
+    bar.finish_and_clear();
+    seen.sort_by(|a, b| a.scope.cmp(&b.scope));
+    seen
+}
+
+/// Looks up what no listing saw: `missing` is proven twice. What could not be looked up is said, not inferred.
+async fn look_up(collector: &Collector, scan: &Scan<'_>) -> (BTreeSet<ResourceKey>, Vec<String>) {
+    let suspects = scan.suspects();
+    let accounts: BTreeSet<&str> = suspects.iter().map(|s| s.key.account.as_str()).collect();
+    let look_ups: BTreeMap<&str, _> = accounts.into_iter().filter_map(|a| Some((a, collector.look_ups(a)?))).collect();
+    let answers = stream::iter(&suspects).map(|suspect| {
+        let look_ups = look_ups.get(suspect.key.account.as_str());
+        async move {
+            let key = suspect.key.clone();
+            let found = match look_ups {
+                Some(look_ups) => look_ups.find(&key.region, &key.kind, &key.id).await,
+                None => LookedUp::Unknown("the account is not read".to_owned()),
+            };
+            (key, found)
+        }
+    });
+    let answers: Vec<(ResourceKey, LookedUp)> = answers.buffer_unordered(LOOK_UPS).collect().await;
+    let (mut gone, mut unsure) = (BTreeSet::new(), Vec::new());
+    for (key, answer) in answers {
+        match answer {
+            LookedUp::NotFound => {
+                gone.insert(key);
+            }
+            LookedUp::Found(_) => unsure.push(format!("{key} was in no listing, yet it is there: not judged in this scan")),
+            LookedUp::Unknown(error) => unsure.push(format!("{key} may be missing; looking it up failed: {error}")),
+        }
+    }
+    unsure.sort();
+    (gone, unsure)
+}

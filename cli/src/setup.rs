@@ -1,0 +1,215 @@
+//! Builds what the subcommands use from settings and flags: the AWS client, targets, catalogue, log, store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use driftline_agent::collect::Target;
+use driftline_aws::accounts::{self, AccountSetting, AccountsConfig, Found};
+use driftline_aws::credentials::{Access, AccessConfig, RoleConfig};
+use driftline_aws::{Client, ClientConfig, EndpointConfig, Limiter, LimiterConfig, Limits};
+use driftline_bus::{EmbeddedConfig, EmbeddedLog, KafkaConfig, KafkaLog, Log};
+use driftline_model::catalogue::Catalogue;
+use driftline_store::engine::{Child, ChildConfig};
+use driftline_store::{Store, StoreConfig};
+
+use crate::args::Targets;
+use crate::config::{BusKind, Config, StoreKind};
+
+/// The way to AWS.
+pub(crate) struct Aws {
+    pub(crate) client: Client,
+    pub(crate) access: Access,
+    /// For the SDK's own clients (states in S3).
+    pub(crate) sdk: aws_config::SdkConfig,
+}
+
+/// The AWS client as the settings and the SDK's environment say.
+pub(crate) async fn aws(config: &Config) -> Aws {
+    let mut endpoint = EndpointConfig::from_env();
+    endpoint.fips |= config.aws.fips;
+    endpoint.dual_stack |= config.aws.dual_stack;
+    let limiter = Limiter::new(LimiterConfig { requests: config.aws.requests, ..LimiterConfig::default() });
+    let limits = Limits { timeout: config.aws.timeout, ..Limits::default() };
+    let client = Client::new(ClientConfig { endpoint: endpoint.clone(), limits, limiter: limiter.clone() });
+    let access = Access::load(&AccessConfig { endpoint, ..AccessConfig::default() }, limiter).await;
+    let sdk = aws_config::defaults(aws_config::BehaviorVersion::latest()).load().await;
+    Aws { client, access, sdk }
+}
+
+/// The catalogue: what is shipped, and the user's files.
+pub(crate) fn catalogue(config: &Config) -> Result<Arc<Catalogue>> {
+    let mut files = Vec::new();
+    for folder in &config.catalogue {
+        files.extend(catalogue_files(folder)?);
+    }
+    let catalogue = Catalogue::with(&files).map_err(|problems| anyhow::anyhow!("catalogue:\n{problems}"))?;
+    Ok(Arc::new(catalogue))
+}
+
+/// The `.toml` files of a folder and of those in it.
+pub(crate) fn catalogue_files(folder: &std::path::Path) -> Result<Vec<(String, String)>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).with_context(|| format!("catalogue folder {}", folder.display()))?;
+        for entry in entries {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "toml") {
+                let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+                files.push((path.display().to_string(), text));
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The accounts to read. Flags win over the settings.
+pub(crate) async fn accounts(config: &Config, flags: &Targets, aws: &Aws) -> Result<Found> {
+    let settings = &config.accounts;
+    let setting = |id: &String| AccountSetting { id: id.clone(), ..AccountSetting::default() };
+    let named: Vec<AccountSetting> = if !flags.accounts.is_empty() {
+        flags.accounts.iter().map(setting).collect()
+    } else if flags.organization {
+        Vec::new()
+    } else if let Some(file) = &settings.file {
+        let text = std::fs::read_to_string(file).with_context(|| format!("accounts file {}", file.display()))?;
+        accounts::parse_accounts(&text).with_context(|| format!("accounts file {}", file.display()))?
+    } else {
+        settings.ids.iter().map(setting).collect()
+    };
+    let organization = flags.organization || (settings.organization && flags.accounts.is_empty());
+    let role = flags.role_name.clone().or_else(|| settings.role_name.clone());
+    let role = role.map(|name| role_config(config, flags, name)).transpose()?;
+    let mut named = named;
+    if named.is_empty() && !organization {
+        let own = aws.access.whoami().await.context("which account is read? none is named, and the credentials do not tell")?;
+        named.push(setting(&own.account));
+    }
+    let regions = if flags.regions.is_empty() { settings.regions.clone() } else { flags.regions.clone() };
+    let regions = regions.into_iter().filter(|r| r != driftline_model::GLOBAL).collect();
+    let wanted = AccountsConfig { accounts: named, organization, role, regions };
+    Ok(accounts::find(&aws.client, &aws.access, &wanted).await?)
+}
+
+fn role_config(config: &Config, flags: &Targets, name: String) -> Result<RoleConfig> {
+    let external_id = match (&flags.external_id, &config.accounts.external_id) {
+        (Some(id), _) => Some(id.clone()),
+        (None, Some(reference)) => Some(reference.resolve()?),
+        (None, None) => None,
+    };
+    let policy = config.accounts.session_policy.as_ref();
+    let session_policy = policy
+        .map(|p| std::fs::read_to_string(p).with_context(|| format!("session policy {}", p.display())))
+        .transpose()?;
+    Ok(RoleConfig {
+        external_id,
+        session_name: config.accounts.session_name.clone(),
+        session_policy,
+        ..RoleConfig::new(name)
+    })
+}
+
+/// What the collector reads of the accounts that were found. An account whose regions are not known is not read, and named.
+pub(crate) fn targets(config: &Config, flags: &Targets, catalogue: &Catalogue, found: Found) -> Result<(Vec<Target>, Vec<String>)> {
+    let types = if flags.types.is_empty() { &config.accounts.types } else { &flags.types };
+    for name in types {
+        anyhow::ensure!(catalogue.get(name).is_some(), "type `{name}` is not in the catalogue: `driftline catalogue list` shows them");
+    }
+    // With regions named and `global` not among them, types without a region are still read: they are in no region.
+    let mut notes: Vec<String> =
+        found.skipped.iter().map(|s| format!("account {} ({}) is not read: {}", s.id, s.name, s.reason)).collect();
+    notes.extend(found.warnings);
+    let mut targets = Vec::new();
+    for account in found.targets {
+        match account.regions {
+            Ok(regions) => targets.push(Target {
+                account: account.id,
+                credentials: account.credentials,
+                partition: driftline_aws::Partition::of_region(&account.home_region),
+                regions,
+                global: true,
+                types: types.clone(),
+                facts: account.facts,
+            }),
+            Err(reason) => notes.push(format!("account {} is not read: {reason}", account.id)),
+        }
+    }
+    Ok((targets, notes))
+}
+
+/// The log, opened, its topics made or checked.
+pub(crate) async fn open_log(config: &Config) -> Result<Arc<dyn Log>> {
+    let log: Arc<dyn Log> = match config.bus.kind {
+        BusKind::Embedded => {
+            let folder = config.folder.join("log");
+            std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+            Arc::new(EmbeddedLog::open(EmbeddedConfig::new(folder)).await?)
+        }
+        BusKind::Kafka => {
+            let bus = &config.bus;
+            let kafka = KafkaConfig {
+                extra: bus.settings.clone(),
+                replication: bus.replication,
+                min_insync: bus.min_insync,
+                ..KafkaConfig::new(&bus.bootstrap)
+            };
+            Arc::new(KafkaLog::new(kafka)?)
+        }
+    };
+    log.ensure(&driftline_bus::topics(config.bus.partitions)).await?;
+    Ok(log)
+}
+
+/// A store and, where it is embedded, its engine.
+pub(crate) struct OpenStore {
+    pub(crate) store: Store,
+    engine: Option<Child>,
+}
+
+impl OpenStore {
+    /// Stops the engine, if there is one.
+    pub(crate) async fn close(self) -> Result<()> {
+        if let Some(engine) = self.engine {
+            engine.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+/// The store, its schema brought up to date.
+pub(crate) async fn open_store(config: &Config) -> Result<OpenStore> {
+    let store = &config.store;
+    let (engine, settings) = match store.kind {
+        StoreKind::Clickhouse => {
+            let password = store.password.as_ref().map(|p| p.resolve()).transpose()?.unwrap_or_default();
+            (None, StoreConfig::new(&store.url, &store.database).with_credentials(&store.user, password))
+        }
+        StoreKind::Embedded => {
+            let folder = config.folder.join("store");
+            std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+            let program = std::env::current_exe().context("where this program is")?;
+            let child = ChildConfig::new(program, vec!["engine".into(), "--".into()], library(config)?, folder);
+            let child = Child::spawn(child).await?;
+            let settings = StoreConfig::new(child.url(), &store.database).with_credentials("driftline", child.token());
+            (Some(child), settings)
+        }
+    };
+    let store = Store::connect(settings).await?;
+    store.migrate().await?;
+    Ok(OpenStore { store, engine })
+}
+
+/// The embedded engine's library: as set, or where `./dev` and the packages put it.
+fn library(config: &Config) -> Result<PathBuf> {
+    let set = config.store.library.clone().or_else(|| std::env::var_os("DRIFTLINE_CHDB").map(PathBuf::from));
+    let beside = std::env::current_exe().ok().and_then(|p| Some(p.parent()?.join("libchdb.so")));
+    let found = set.or(beside).filter(|p| p.exists());
+    found.context(
+        "the embedded ClickHouse engine (libchdb.so) is not there: `./dev setup` installs it; or set `store.library` or \
+         DRIFTLINE_CHDB to its path, or `store.kind = \"clickhouse\"`",
+    )
+}
