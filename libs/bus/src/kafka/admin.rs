@@ -2,20 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::metadata::MetadataTopic;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::{self, Logged};
+use super::rebalance::Events;
 use super::{KafkaConfig, convert};
 use crate::{Error, Keep, Topic};
 
 /// A tombstone outlives its last copy by this, in milliseconds: a reader that takes longer for a topic starts again.
 const TOMBSTONE_MS: u64 = 24 * 60 * 60 * 1000;
+const COORDINATOR_PAUSE: Duration = Duration::from_millis(50);
 
 /// How a setting's value is compared with what is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,11 +184,8 @@ pub(super) async fn committed(
     let ask = move || {
         let mut settings = client::base(&config);
         settings.set("group.id", &group).set("allow.auto.create.topics", "false").set("enable.auto.commit", "false");
-        let consumer = BaseConsumer::<super::rebalance::Events>::from_config_and_context(
-            &settings,
-            super::rebalance::Events::default(),
-        )
-        .map_err(convert::misconfigured)?;
+        let consumer = BaseConsumer::<Events>::from_config_and_context(&settings, Events::default())
+            .map_err(convert::misconfigured)?;
         let about = format!("positions of {group} on {topic}");
         let metadata = consumer.fetch_metadata(Some(&topic), config.request_timeout);
         let metadata = metadata.map_err(|e| convert::error(&e, &about))?;
@@ -197,13 +198,36 @@ pub(super) async fn committed(
                 list.add_partition(&topic, partition.id());
             }
         }
-        let list = consumer.committed_offsets(list, config.request_timeout);
-        let list = list.map_err(|e| convert::error(&e, &about))?;
-        let positions = list.elements().into_iter().filter_map(|e| match e.offset() {
-            Offset::Offset(offset) => Some((convert::partition(e.partition()), offset)),
-            _ => None,
-        });
-        Ok(positions.collect())
+        positions(&consumer, &list, config.request_timeout).map_err(|e| convert::error(&e, &about))
     };
     tokio::task::spawn_blocking(ask).await.map_err(convert::unavailable)?
+}
+
+/// A coordinator that was only just found or started says so: the question is asked again within the limit.
+fn positions(
+    consumer: &BaseConsumer<Events>,
+    list: &TopicPartitionList,
+    limit: Duration,
+) -> Result<BTreeMap<u32, i64>, KafkaError> {
+    let end = Instant::now() + limit;
+    loop {
+        let answer = consumer.committed_offsets(list.clone(), limit).and_then(|found| {
+            let of = |e: TopicPartitionListElem<'_>| match (e.error(), e.offset()) {
+                (Ok(()), Offset::Offset(offset)) => Some(Ok((convert::partition(e.partition()), offset))),
+                (Ok(()), _) => None,
+                (Err(error), _) => Some(Err(error)),
+            };
+            found.elements().into_iter().filter_map(of).collect()
+        });
+        match answer {
+            Err(error) if again(&error) && Instant::now() < end => std::thread::park_timeout(COORDINATOR_PAUSE),
+            answer => return answer,
+        }
+    }
+}
+
+fn again(error: &KafkaError) -> bool {
+    use Code::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator, WaitingForCoordinator};
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(CoordinatorLoadInProgress | CoordinatorNotAvailable | NotCoordinator | WaitingForCoordinator))
 }
