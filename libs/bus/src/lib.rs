@@ -143,7 +143,8 @@ pub trait Consumer: Send {
     async fn start(&mut self, topic: &str, partition: u32, start: Start) -> Result<(), Error>;
     /// Stops (`true`) or goes on delivering a partition: back pressure.
     async fn pause(&mut self, topic: &str, partition: u32, paused: bool) -> Result<(), Error>;
-    /// Commits for the group: `offset` is the next one to read. Durable on return.
+    /// Commits for the group: `offset` is the next one to read. Durable on return. `Unavailable` also while a group
+    /// changes hands: poll and commit again.
     async fn commit(&mut self, positions: &BTreeMap<(String, u32), i64>) -> Result<(), Error>;
     /// First offset and the one after the last of a partition.
     async fn bounds(&mut self, topic: &str, partition: u32) -> Result<(i64, i64), Error>;

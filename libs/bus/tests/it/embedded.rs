@@ -128,7 +128,7 @@ async fn old_records_go_by_age_and_limits_may_change() {
 #[tokio::test]
 async fn pages_are_bounded_and_partitions_take_turns() {
     let folder = tempfile::tempdir().unwrap();
-    let config = EmbeddedConfig { page_bytes: 10_000, ..folder_config(folder.path()) };
+    let config = EmbeddedConfig { page_bytes: 10_000, ..folder_config(&folder.path().join("a/b")) };
     let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(config).await.unwrap());
     let name = made(&log, "pages", 4, DAY).await;
     let value = "x".repeat(1000);
