@@ -1,6 +1,7 @@
 //! The agent: reads accounts, turns answers into canonical snapshots, and streams what changed to the aggregator.
 //! `collect` reads (and is all that `driftline scan` needs), `delta` decides what to send, `link` carries it.
 
+pub mod collect;
 pub mod delta;
 pub mod known;
 pub mod link;

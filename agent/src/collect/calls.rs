@@ -31,7 +31,9 @@ impl Calls {
             let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(shared.entry(name).or_default())
         };
-        cell.get_or_init(|| async { self.make(region, call, &params).await.map(Arc::new).map_err(Arc::new) }).await.clone()
+        cell.get_or_init(|| async { self.make(region, call, &params).await.map(Arc::new).map_err(Arc::new) })
+            .await
+            .clone()
     }
 
     /// A call with all its pages.

@@ -5,7 +5,6 @@ mod calls;
 mod resource;
 mod schedule;
 mod scope;
-mod sight;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,8 +14,9 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use driftline_aws::{Caller, Client, Partition};
 use driftline_model::catalogue::{Catalogue, Type};
 use driftline_model::record::AccountFacts;
+use driftline_model::resource::GLOBAL;
 use driftline_model::secret::SecretKey;
-use driftline_model::{CoverageStatus, GLOBAL, Scope, Snapshot};
+use driftline_model::{CoverageStatus, Scope, Snapshot};
 use futures::stream::{self, StreamExt};
 use tokio::sync::{Mutex, mpsc};
 
@@ -200,20 +200,20 @@ impl Reader for Collector {
     }
 }
 
-/// The region that a type without one is called in.
-fn home(target: &Target) -> &str {
-    match target.partition {
-        Partition::Aws => "us-east-1",
-        Partition::AwsCn => "cn-north-1",
-        Partition::AwsUsGov => "us-gov-west-1",
+/// The region that calls go to: its own, or of what has none the partition's home.
+fn call_region<'a>(target: &Target, region: &'a str) -> &'a str {
+    match (region, target.partition) {
+        (GLOBAL, Partition::Aws) => "us-east-1",
+        (GLOBAL, Partition::AwsCn) => "cn-north-1",
+        (GLOBAL, Partition::AwsUsGov) => "us-gov-west-1",
+        (region, _) => region,
     }
 }
 
 fn caller(target: &Target, region: &str) -> Caller {
-    let region = if region == GLOBAL { home(target) } else { region };
     Caller {
         account: target.account.clone(),
-        region: region.to_owned(),
+        region: call_region(target, region).to_owned(),
         credentials: target.credentials.clone(),
         partition: target.partition,
     }

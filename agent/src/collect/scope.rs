@@ -1,21 +1,18 @@
 //! Reading one scope: its contexts, its listing, then each resource.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use driftline_model::catalogue::Type;
-use driftline_model::observe::{self, Answer, Observed};
+use driftline_model::observe::{self, Answer, Answers, ObserveContext, Observed, Seen};
 use driftline_model::secret::SecretKey;
-use driftline_model::{CoverageStatus, Scope, Snapshot};
+use driftline_model::{CoverageStatus, Scope, Snapshot, Value};
 use futures::stream::{self, StreamExt};
-use serde_json::Value;
 
 use super::calls::Calls;
-use super::resource::{self, Groups};
-use super::schedule::Listed;
-use super::sight::View;
-use super::{LookedUp, Target, status};
+use super::resource::{self, answered, is_absent};
+use super::{LookedUp, Target, call_region, schedule, status};
 use crate::ScopeSeen;
 
 /// Resources of one scope that are read at the same time.
@@ -37,75 +34,76 @@ pub(crate) struct Reader<'a> {
 /// A context's answer, before it is cut to one resource.
 enum Context {
     Whole(Answer),
-    Grouped(Groups),
+    Grouped(BTreeMap<String, Vec<Value>>),
 }
 
-static NONE: BTreeMap<String, Answer> = BTreeMap::new();
+type Contexts = BTreeMap<String, Context>;
+
+static NONE: Answers = Answers::new();
 
 impl Reader<'_> {
-    fn view<'v>(&'v self, item: &'v Value, answers: &'v BTreeMap<String, Answer>, id: Option<&'v str>) -> View<'v> {
-        View {
-            item,
-            answers,
+    fn context<'c>(&'c self, id: Option<&'c str>) -> ObserveContext<'c> {
+        ObserveContext {
             account: &self.scope.account,
-            region: &self.scope.region,
+            region: call_region(self.target, &self.scope.region),
             partition: self.target.partition.as_str(),
             id,
-            each: None,
+            secrets: self.secret,
         }
     }
 
+    fn listed<'l>(&'l self, item: &'l Value, id: Option<&'l str>) -> resource::Listed<'l> {
+        resource::Listed { calls: self.calls, kind: &self.kind, context: self.context(id), item }
+    }
+
     /// Lists and reads; `choose` says which of the listed resources get their further calls now.
-    pub(crate) async fn read(self, choose: impl FnOnce(&[Listed]) -> Vec<bool>) -> ScopeSeen {
+    pub(crate) async fn read(self, choose: impl FnOnce(&[schedule::Listed]) -> Vec<bool>) -> ScopeSeen {
         let items = match self.list().await {
             Ok(items) => items,
             Err((status, error)) => return self.seen(status, Some(error), None, Vec::new()),
         };
         let contexts = self.contexts().await;
-        let answers: Vec<BTreeMap<String, Answer>> = items.iter().map(|item| self.cut(&contexts, item)).collect();
+        let answers: Vec<Answers> = items.iter().map(|item| self.cut(&contexts, item)).collect();
         let further = self.kind.read.get.len();
-        let listed: Vec<Listed> = items.iter().map(|item| self.listed(item, further)).collect();
+        let listed: Vec<schedule::Listed> = items.iter().map(|item| self.due(item, further)).collect();
         let chosen = choose(&listed);
         let read: Vec<usize> = (0..items.len()).filter(|i| chosen.get(*i).copied().unwrap_or(true)).collect();
-        let views: Vec<View<'_>> = read.iter().map(|i| self.view(&items[*i], &answers[*i], None)).collect();
-        let mut batched = resource::batches(self.calls, &self.kind, &views).await;
-        let work = read.iter().enumerate().map(|(n, i)| (*i, batched.remove(&n).unwrap_or_default()));
+        let several: Vec<_> = read.iter().map(|i| (self.listed(&items[*i], None), &answers[*i])).collect();
+        let mut batched = resource::batches(&several).await;
+        let work: Vec<_> = read.iter().enumerate().map(|(n, i)| (*i, batched.remove(&n).unwrap_or_default())).collect();
         let (items_ref, answers_ref, this) = (&items, &answers, &self);
-        let observed: Vec<(usize, Result<Observed, String>)> = stream::iter(work.collect::<Vec<_>>())
-            .map(|(i, batch)| async move { (i, this.resource(&items_ref[i], &answers_ref[i], batch).await) })
+        let observed: Vec<(usize, Result<Observed, String>)> = stream::iter(work)
+            .map(|(i, batch)| async move {
+                let known = answers_ref[i].iter().map(|(n, a)| (n.clone(), a.clone())).chain(batch).collect();
+                (i, this.resource(&items_ref[i], known, None).await)
+            })
             .buffer_unordered(RESOURCES)
             .collect()
             .await;
         self.sum_up(&items, &answers, observed)
     }
 
-    fn listed(&self, item: &Value, calls: usize) -> Listed {
+    /// What the schedule needs to know of an item.
+    fn due(&self, item: &Value, calls: usize) -> schedule::Listed {
         let hash = |parts: &[&str]| {
             let mut hasher = DefaultHasher::new();
             parts.hash(&mut hasher);
             hasher.finish()
         };
-        let id = self.kind.id.text(&self.view(item, &NONE, None)).unwrap_or_default();
+        let id = Seen::new(&self.kind, self.context(None), item, &NONE).id().unwrap_or_default().to_owned();
         let item = item.to_string();
-        Listed { key: hash(&[&self.scope.region, &self.scope.kind, &id]), item: hash(&[&item]), calls }
+        schedule::Listed { key: hash(&[&self.scope.region, &self.scope.kind, &id]), item: hash(&[&item]), calls }
     }
 
     async fn list(&self) -> Result<Vec<Value>, (CoverageStatus, String)> {
         let list = &self.kind.read.list;
-        let view = self.view(&Value::Null, &NONE, None);
-        let region = list.call.region.as_ref().and_then(|r| r.text(&view)).unwrap_or_else(|| self.scope.region.clone());
-        let answer = match self.calls.once(&region, &list.call, list.call.with.value(&view)).await {
-            Ok(answer) => answer,
-            Err(error) if error.code().is_some_and(|c| list.call.absent.iter().any(|a| a == c)) => return Ok(Vec::new()),
-            Err(error) => {
-                let text = format!("{}:{}: {error}", list.call.service, list.call.operation);
-                return Err((status(&error), text));
-            }
-        };
-        let items = match list.items.eval(&View { item: &answer, ..view }) {
-            Value::Array(items) => items,
-            Value::Null => Vec::new(),
-            one => vec![one],
+        let call = &list.call;
+        let seen = Seen::new(&self.kind, self.context(None), &Value::Null, &NONE);
+        let region = call.region.as_ref().and_then(|r| r.text(&seen)).unwrap_or_else(|| self.scope.region.clone());
+        let items = match self.calls.once(&region, call, call.with.value(&seen)).await {
+            Ok(answer) => list.elements(&answer),
+            Err(error) if is_absent(call, &error) => Vec::new(),
+            Err(error) => return Err((status(&error), format!("{}:{}: {error}", call.service, call.operation))),
         };
         if items.len() > MAX_RESOURCES {
             return Err((CoverageStatus::Failed, format!("{} resources; the limit is {MAX_RESOURCES}", items.len())));
@@ -113,82 +111,58 @@ impl Reader<'_> {
         Ok(items)
     }
 
-    async fn contexts(&self) -> BTreeMap<String, Context> {
+    async fn contexts(&self) -> Contexts {
         let mut contexts = BTreeMap::new();
         for (name, context) in &self.kind.read.context {
-            let view = self.view(&Value::Null, &NONE, None);
-            let region = context.call.region.as_ref().and_then(|r| r.text(&view));
-            let region = region.as_deref().unwrap_or(&self.scope.region);
-            let answer = self.calls.once(region, &context.call, context.call.with.value(&view)).await;
-            let found = match answer {
-                Err(error) if error.code().is_some_and(|c| context.call.absent.iter().any(|a| a == c)) => {
-                    Context::Whole(Answer::Absent)
-                }
-                Err(error) => {
-                    let call = &context.call;
-                    Context::Whole(Answer::Failed(format!("{}:{}: {error}", call.service, call.operation)))
-                }
-                Ok(value) => {
-                    let inner = View { item: &value, ..view };
-                    let value = context.items.as_ref().map_or_else(|| (*value).clone(), |i| i.eval(&inner));
-                    match &context.by {
-                        Some(by) => Context::Grouped(Arc::new(resource::groups(by, &value, &view))),
-                        None => Context::Whole(Answer::Found(value)),
-                    }
-                }
+            let call = &context.call;
+            let seen = Seen::new(&self.kind, self.context(None), &Value::Null, &NONE);
+            let region = call.region.as_ref().and_then(|r| r.text(&seen)).unwrap_or_else(|| self.scope.region.clone());
+            let answer = self.calls.once(&region, call, call.with.value(&seen)).await;
+            let answer = answered(call, answer.map(|value| context.kept((*value).clone())));
+            let found = match &answer {
+                Answer::Found(elements) => context.grouped(elements).map(Context::Grouped),
+                _ => None,
             };
-            contexts.insert(name.clone(), found);
+            contexts.insert(name.clone(), found.unwrap_or(Context::Whole(answer)));
         }
         contexts
     }
 
     /// The contexts as one resource sees them.
-    fn cut(&self, contexts: &BTreeMap<String, Context>, item: &Value) -> BTreeMap<String, Answer> {
-        let mut answers = BTreeMap::new();
+    fn cut(&self, contexts: &Contexts, item: &Value) -> Answers {
+        let whole = contexts.iter().filter_map(|(name, context)| match context {
+            Context::Whole(answer) => Some((name.clone(), answer.clone())),
+            Context::Grouped(_) => None,
+        });
+        let mut answers: Answers = whole.collect();
         for (name, context) in contexts {
-            let answer = match context {
-                Context::Whole(answer) => answer.clone(),
-                Context::Grouped(groups) => {
-                    let id = self.kind.id.text(&self.view(item, &answers, None));
-                    let view = self.view(item, &answers, id.as_deref());
-                    let key = self.kind.read.context.get(name).and_then(|c| c.key.text(&view));
-                    let group = key.and_then(|k| groups.get(&k)).cloned().unwrap_or_default();
-                    Answer::Found(Value::Array(group))
-                }
-            };
-            answers.insert(name.clone(), answer);
+            let Context::Grouped(groups) = context else { continue };
+            let seen = Seen::new(&self.kind, self.context(None), item, &answers);
+            let key = self.kind.read.context.get(name).and_then(|c| c.key.text(&seen));
+            let group = key.and_then(|k| groups.get(&k)).cloned().unwrap_or_default();
+            answers.insert(name.clone(), Answer::Found(Value::Array(group)));
         }
         answers
     }
 
-    async fn resource(
-        &self,
-        item: &Value,
-        contexts: &BTreeMap<String, Answer>,
-        batch: BTreeMap<String, Answer>,
-    ) -> Result<Observed, String> {
-        let mut answers = contexts.clone();
-        answers.extend(batch);
-        let id = self.kind.id.text(&self.view(item, contexts, None));
-        let view = self.view(item, contexts, id.as_deref());
-        let answers = resource::answers(self.calls, &self.kind, view, answers).await;
-        let context = observe::Context {
-            account: &self.scope.account,
-            region: &self.scope.region,
-            partition: self.target.partition.as_str(),
-            secret: self.secret,
-        };
-        observe::observe(&self.kind, &context, item, &answers).map_err(|e| e.to_string())
+    async fn resource(&self, item: &Value, known: Answers, id: Option<&str>) -> Result<Observed, String> {
+        let listed = self.listed(item, id);
+        // What is no resource of this type is not asked about.
+        if let Some(reason) = observe::skipped(&self.kind, &Seen::new(&self.kind, listed.context, item, &known)) {
+            return Ok(Observed::Skipped(reason.to_owned()));
+        }
+        let answers = listed.answers(known).await;
+        observe::observe(&self.kind, listed.context, item, &answers).map_err(|e| e.to_string())
     }
 
     fn sum_up(
         self,
         items: &[Value],
-        answers: &[BTreeMap<String, Answer>],
+        answers: &[Answers],
         observed: Vec<(usize, Result<Observed, String>)>,
     ) -> ScopeSeen {
         let (mut snapshots, mut errors, mut listed) = (Vec::new(), Vec::new(), true);
-        let mut gone: HashMap<usize, ()> = HashMap::new();
+        let mut skipped: BTreeSet<usize> = BTreeSet::new();
         for (i, result) in observed {
             match result {
                 Ok(Observed::Resource(snapshot)) => {
@@ -196,7 +170,7 @@ impl Reader<'_> {
                     snapshots.push(*snapshot);
                 }
                 Ok(Observed::Skipped(_)) => {
-                    gone.insert(i, ());
+                    skipped.insert(i);
                 }
                 Err(error) => {
                     // Its id isn't known for sure: the listing proves nothing any more.
@@ -206,10 +180,12 @@ impl Reader<'_> {
             }
         }
         let mut ids: Vec<String> = snapshots.iter().map(|s| s.key.id.clone()).collect();
-        for (i, item) in items.iter().enumerate().filter(|(i, _)| !gone.contains_key(i)) {
-            match self.kind.id.text(&self.view(item, &answers[i], None)) {
-                Some(id) => ids.push(id),
-                None => listed = false,
+        for (i, item) in items.iter().enumerate().filter(|(i, _)| !skipped.contains(i)) {
+            match Seen::new(&self.kind, self.context(None), item, &answers[i]).id() {
+                Some(id) => ids.push(id.to_owned()),
+                // Its id came from a further call: it is among the snapshots, or counted above.
+                None if self.kind.id.answers().is_empty() => listed = false,
+                None => {}
             }
         }
         ids.sort();
@@ -249,13 +225,9 @@ impl Reader<'_> {
     pub(crate) async fn look_up(self, id: &str) -> LookedUp {
         let items = match &self.kind.read.one {
             Some(one) => {
-                let view = self.view(&Value::Null, &NONE, Some(id));
-                match self.calls.make(&self.scope.region, &one.call, &one.call.with.value(&view)).await {
-                    Ok(answer) => match one.items.eval(&View { item: &answer, ..view }) {
-                        Value::Array(items) => items,
-                        Value::Null => Vec::new(),
-                        item => vec![item],
-                    },
+                let seen = Seen::new(&self.kind, self.context(Some(id)), &Value::Null, &NONE);
+                match self.calls.make(&self.scope.region, &one.call, &one.call.with.value(&seen)).await {
+                    Ok(answer) => one.elements(&answer),
                     Err(error) if error.code().is_some_and(|c| one.missing.iter().any(|m| m == c)) => Vec::new(),
                     Err(error) => return LookedUp::Unknown(error.to_string()),
                 }
@@ -267,8 +239,7 @@ impl Reader<'_> {
         };
         let contexts = self.contexts().await;
         for item in items {
-            let answers = self.cut(&contexts, &item);
-            match self.resource(&item, &answers, BTreeMap::new()).await {
+            match self.resource(&item, self.cut(&contexts, &item), None).await {
                 Ok(Observed::Resource(snapshot)) if snapshot.key.id == id => return LookedUp::Found(snapshot),
                 Ok(_) => {}
                 Err(error) => return LookedUp::Unknown(error),
