@@ -27,7 +27,7 @@ pub struct Leaf {
 /// A difference as it is reported: attributes that one change by hand moves together are one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
-    /// The leaf's path, or the deepest block that holds all its leaves.
+    /// The leaf's path; of several leaves the deepest block that holds them, or the leaf that leads their group.
     pub path: String,
     /// The agreed value; of several leaves an object of those.
     pub expected: Value,
@@ -196,33 +196,33 @@ fn keys(
 
 /// Leaves of one group as one difference.
 fn grouped(found: Vec<(&Attribute, Leaf, usize)>, baseline: &Baseline) -> Vec<Difference> {
-    let mut groups: BTreeMap<String, Vec<(Leaf, usize)>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Option<&str>, String), Vec<(Leaf, usize)>> = BTreeMap::new();
     for (attribute, leaf, origin) in found {
-        // a group's name can't be a leaf's path: both end in different marks
-        let name = match &attribute.group {
-            Some(group) => format!("{group}."),
-            None => format!("{}=", leaf.path),
-        };
-        groups.entry(name).or_default().push((leaf, origin));
+        let alone = attribute.group.is_none().then(|| leaf.path.clone()).unwrap_or_default();
+        groups.entry((attribute.group.as_deref(), alone)).or_default().push((leaf, origin));
     }
-    let mut out: Vec<Difference> = groups.into_values().filter_map(|leaves| difference(leaves, baseline)).collect();
+    let differences = groups.into_iter().filter_map(|((group, _), leaves)| difference(group, leaves, baseline));
+    let mut out: Vec<Difference> = differences.collect();
     out.sort_by(|a, b| a.path.cmp(&b.path));
     out
 }
 
-fn difference(leaves: Vec<(Leaf, usize)>, baseline: &Baseline) -> Option<Difference> {
+fn difference(group: Option<&str>, leaves: Vec<(Leaf, usize)>, baseline: &Baseline) -> Option<Difference> {
     let origin = baseline.origins.get(leaves.first()?.1).cloned();
     let leaves: Vec<Leaf> = leaves.into_iter().map(|(leaf, _)| leaf).collect();
     if let [leaf] = leaves.as_slice() {
         let (path, expected, actual) = (leaf.path.clone(), leaf.expected.clone(), leaf.actual.clone());
         return Some(Difference { path, expected, actual, origin, leaves });
     }
-    let path = common(&leaves);
-    let below = |leaf: &Leaf| leaf.path.get(path.len()..).map_or("", |rest| rest.trim_start_matches('.')).to_owned();
+    let block = common(&leaves);
+    let below = |leaf: &Leaf| leaf.path.get(block.len()..).map_or("", |rest| rest.trim_start_matches('.')).to_owned();
     let side = |value: fn(&Leaf) -> &Value| -> Value {
         leaves.iter().map(|leaf| (below(leaf), value(leaf).clone())).collect::<serde_json::Map<_, _>>().into()
     };
     let (expected, actual) = (side(|l| &l.expected), side(|l| &l.actual));
+    // attributes side by side are named by the one that leads them
+    let lead = || leaves.iter().find(|l| Some(l.path.as_str()) == group).or(leaves.first()).map(|l| l.path.clone());
+    let path = if block.is_empty() { lead()? } else { block };
     Some(Difference { path, expected, actual, origin, leaves })
 }
 

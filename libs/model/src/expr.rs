@@ -131,13 +131,20 @@ fn walk(value: &Value, steps: &[Step], sight: &dyn Sight) -> Value {
         Step::Filter { path, equal, value: wanted } => {
             let wanted = wanted.text(sight).unwrap_or_default();
             each(value, rest, sight, |element| {
-                let mut at = Some(element);
-                for name in path {
-                    at = at.and_then(|v| v.get(name));
-                }
-                (at.map(scalar_text).unwrap_or_default() == wanted) == *equal
+                let mut found = Vec::new();
+                texts_at(element, path, &mut found);
+                if *equal { found.contains(&wanted) } else { !found.contains(&wanted) }
             })
         }
+    }
+}
+
+/// The scalars at a path as text, lists passed through; what is not there is empty text.
+fn texts_at(value: &Value, path: &[String], out: &mut Vec<String>) {
+    match (value, path.split_first()) {
+        (Value::Array(elements), _) => elements.iter().for_each(|e| texts_at(e, path, out)),
+        (_, None) => out.push(scalar_text(value)),
+        (_, Some((name, rest))) => texts_at(value.get(name).unwrap_or(&Value::Null), rest, out),
     }
 }
 

@@ -142,10 +142,11 @@ impl<'a> Folding<'a> {
             }
             match best {
                 (Found::Unsaid, _) => {}
-                (Found::Empty, _) => self.say(path, Value::Null, origin, Rank::Inline, false),
+                (Found::Empty, _) if attribute.empty_unsaid => {}
+                (Found::Empty, _) => self.say(path, Value::Null, origin, Rank::Inline, attribute.joins),
                 (Found::Value(raw), source) => {
                     let value = normal::normalise(attribute, raw, Side::Source(source), &self.own);
-                    self.say(path, value, origin, Rank::Inline, false);
+                    self.say(path, value, origin, Rank::Inline, attribute.joins);
                 }
             }
         }
@@ -175,7 +176,7 @@ impl<'a> Folding<'a> {
         let mut baseline = Baseline { origins: self.origins, ignored: self.ignored, ..Baseline::default() };
         for (path, mut said) in self.said {
             let Some(attribute) = self.ty.attributes.get(path) else { continue };
-            if self.covered.contains(path) {
+            if self.covered.contains(path) && !attribute.joins {
                 said.retain(|s| s.rank != Rank::Inline);
             }
             said.sort_by_key(|s| s.rank);

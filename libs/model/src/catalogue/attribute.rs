@@ -127,6 +127,12 @@ pub struct Attribute {
     pub owned_by_aws: bool,
     /// Null in a source says nothing (optional and computed): inside blocks, ignored where undeclared.
     pub computed: bool,
+    /// An empty list or text in a source says nothing either.
+    pub empty_unsaid: bool,
+    /// Only what was declared must be there; more may be.
+    pub subset: bool,
+    /// Split resources add to the inline form instead of replacing it.
+    pub joins: bool,
     /// Conditions on the snapshot without which it means nothing.
     pub when: Vec<Condition>,
     /// Not compared where one of these attributes is declared (another form of the same).

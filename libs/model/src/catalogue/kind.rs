@@ -152,7 +152,9 @@ impl Type {
         let below = self.attributes.values().find(|a| starts(&a.path, path));
         let alternative = || {
             let inline = self.folds.iter().filter(|f| self.is(&f.kind));
-            let sources = inline.flat_map(|f| f.paths.iter()).filter(|(_, s)| s.path == path || starts(path, &s.path));
+            let sources = inline
+                .flat_map(|f| f.paths.iter())
+                .filter(|(_, s)| s.path == path || starts(path, &s.path) || starts(&s.path, path));
             let named =
                 self.attributes.values().find(|a| a.terraform.iter().any(|t| t.path == path || starts(&t.path, path)));
             named.map(|a| a.path.as_str()).or_else(|| sources.map(|(p, _)| p.as_str()).next())
@@ -179,9 +181,16 @@ fn covers(attribute: &Attribute, rest: &str) -> bool {
     match attribute.kind {
         Kind::Map(_) | Kind::Policy | Kind::Json | Kind::Rules => true,
         Kind::Blocks | Kind::BlockList => attribute.fields.iter().any(|(name, field)| {
-            name == rest
-                || starts(name, rest)
-                || rest.strip_prefix(name.as_str()).and_then(|r| r.strip_prefix('.')).is_some_and(|r| covers(field, r))
+            let below = |place: &str| {
+                rest.strip_prefix(place).and_then(|r| r.strip_prefix('.')).is_some_and(|r| covers(field, r))
+            };
+            let at = |place: &Source| {
+                place.path == rest
+                    || starts(&place.path, rest)
+                    || below(&place.path)
+                    || !place.transforms.is_empty() && starts(rest, &place.path)
+            };
+            name == rest || starts(name, rest) || below(name) || field.terraform.iter().any(at)
         }),
         Kind::Scalar(_) | Kind::Set(_) | Kind::List(_) => false,
     }

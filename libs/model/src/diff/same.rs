@@ -45,8 +45,8 @@ pub(super) fn same(
     match attribute.kind {
         Kind::Scalar(kind) => scalars(kind, e, a, scope),
         Kind::List(kind) => pairwise(e, a, |e, a| scalars(kind, e, a, scope)),
-        Kind::Set(kind) => matched(e, a, |e, a| scalars(kind, e, a, scope)),
-        Kind::Blocks => matched(e, a, |e, a| block(attribute, path, e, a, scope)),
+        Kind::Set(kind) => matched(e, a, attribute.subset, |e, a| scalars(kind, e, a, scope)),
+        Kind::Blocks => matched(e, a, attribute.subset, |e, a| block(attribute, path, e, a, scope)),
         Kind::BlockList => pairwise(e, a, |e, a| block(attribute, path, e, a, scope)),
         Kind::Map(kind) => {
             let (Some(e), Some(a)) = (e.as_object(), a.as_object()) else { return Some(false) };
@@ -80,9 +80,9 @@ fn pairwise(e: &Value, a: &Value, one: impl Fn(&Value, &Value) -> Option<bool>) 
 }
 
 /// Whether the elements pair up in any order. Equal ones pair first, so that a lenient one takes no other's place.
-fn matched(e: &Value, a: &Value, one: impl Fn(&Value, &Value) -> Option<bool>) -> Option<bool> {
+fn matched(e: &Value, a: &Value, subset: bool, one: impl Fn(&Value, &Value) -> Option<bool>) -> Option<bool> {
     let (Some(e), Some(a)) = (e.as_array(), a.as_array()) else { return Some(false) };
-    if e.len() != a.len() {
+    if e.len() > a.len() || e.len() < a.len() && !subset {
         return Some(false);
     }
     let mut left: Vec<&Value> = a.iter().collect();

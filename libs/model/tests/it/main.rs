@@ -2,5 +2,8 @@
 
 mod bucket;
 mod catalogue;
+mod complete;
+mod policy;
+mod rules;
 mod security_group;
 mod world;

@@ -67,6 +67,9 @@ pub(super) fn attribute(path: &str, node: &Node<'_>, top: bool) -> Option<Attrib
         uncompared: None,
         owned_by_aws: false,
         computed: false,
+        empty_unsaid: false,
+        subset: false,
+        joins: false,
         when: Vec::new(),
         yields_to: Vec::new(),
         muted: Vec::new(),
@@ -103,6 +106,7 @@ pub(super) fn attribute(path: &str, node: &Node<'_>, top: bool) -> Option<Attrib
         _ => Err("`secret` is text or sha1".to_owned()),
     });
     found.computed = table.flag("computed");
+    found.subset = table.flag("subset");
     if top {
         judged(&table, &mut found);
     }
@@ -119,6 +123,10 @@ fn judged(table: &Table<'_>, found: &mut Attribute) {
     found.owned_by_aws = table
         .read("owner", |t| if t == "aws" { Ok(true) } else { Err("`owner` can only be aws".to_owned()) })
         .unwrap_or(false);
+    found.empty_unsaid = table
+        .read("empty", |t| if t == "undeclared" { Ok(true) } else { Err("`empty` can only be undeclared".to_owned()) })
+        .unwrap_or(false);
+    found.joins = table.flag("joins");
     found.when = table.each("when", Condition::parse);
     found.yields_to = table.texts("yields_to");
     found.muted = table.list("muted").iter().filter_map(mute).collect();
