@@ -11,7 +11,6 @@ use std::collections::BTreeSet;
 
 use driftline_model::Snapshot;
 use driftline_model::catalogue::{SecureTest, Type};
-use driftline_model::expr::Condition;
 use serde_json::Value;
 
 pub(crate) use network::narrower as narrower_rules;
@@ -63,14 +62,9 @@ impl<'a> Sight<'a> {
 
     /// Whether the catalogue's conditions hold: the rule's own and those without which its attribute means nothing.
     fn applies(&self, rule: &Rule) -> Option<bool> {
-        let attribute = self.of.and_then(|t| t.attribute(&rule.path)).map(|(a, _)| a);
-        let conditions: Vec<Condition> =
-            attribute.iter().flat_map(|a| &a.when).chain(&rule.conditions).cloned().collect();
-        match self.of {
-            _ if conditions.is_empty() => Some(true),
-            Some(of) => of.holds(&conditions, self.snapshot),
-            None => None,
-        }
+        let Some(of) = self.of else { return rule.conditions.is_empty().then_some(true) };
+        let meant = of.attribute(&rule.path).map_or(Some(true), |(a, _)| of.holds(&a.when, self.snapshot));
+        if meant == Some(true) { of.holds(&rule.conditions, self.snapshot) } else { meant }
     }
 }
 

@@ -72,11 +72,14 @@ pub(super) fn read_all(found: &Found<'_>) -> Result<Vec<Statement>, String> {
     Ok(out)
 }
 
-/// What an `after` lets through that `before` did not: an Allow more or a Deny less, by the statements' meaning.
+/// Whether `after` lets something through that `before` did not: an Allow that no Allow of before covers, or a Deny that
+/// no Deny of after covers. Conditions must be the same; what can't be understood counts as wider.
 pub(crate) fn widened(before: &Value, after: &Value) -> bool {
     let statements = |v: &Value| read_all(&Found { values: vec![v] });
     let (Ok(old), Ok(new)) = (statements(before), statements(after)) else { return true };
-    let more = |a: &[Statement], b: &[Statement], allow| a.iter().any(|s| s.allow == allow && !b.contains(s));
+    let more = |a: &[Statement], b: &[Statement], allow: bool| {
+        a.iter().filter(|s| s.allow == allow).any(|s| !b.iter().any(|o| o.allow == allow && o.contains(s)))
+    };
     more(&new, &old, true) || more(&old, &new, false)
 }
 
@@ -166,6 +169,20 @@ impl Statement {
         }
         !self.not_actions.is_empty()
             && !self.not_actions.iter().any(|a| glob::covers(a, &action) || glob::covers(&action, a))
+    }
+
+    /// Whether all that `other` is about, this one is about too.
+    fn contains(&self, other: &Self) -> bool {
+        if self == other {
+            return true;
+        }
+        let anyone = self.principals.contains(&Principal::Anyone);
+        let who = anyone || other.principals.iter().all(|p| self.principals.contains(p));
+        let what = !other.actions.is_empty() && other.actions.iter().all(|a| self.covers(a));
+        let on = |r: &String| self.resources.iter().any(|own| glob::covers(own, r));
+        let where_to = !self.not_resource && !other.not_resource && other.resources.iter().all(on);
+        let plain = !self.not_principal && !other.not_principal && self.conditions == other.conditions;
+        who && what && where_to && plain
     }
 
     /// Whether it reaches every resource of a kind: `*`, `arn:aws:s3:::*`, `arn:aws:kms:*:*:key/*`.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, its fixtures too")]
 
 mod findings;
+mod hostile;
 mod judging;
 mod network;
 mod policies;
