@@ -6,41 +6,40 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use driftline_baseline::sources::{Fetcher, Location, Source, Watch};
-use driftline_baseline::{Import, Limits, Options, import, publication};
+use driftline_baseline::{Import, Limits, Loaded, Reader, publication};
 use driftline_bus::{Log, Outgoing, Producer};
 use driftline_model::catalogue::Catalogue;
 use driftline_model::record::{INPUTS, InputKey, Keys, partition};
+use driftline_model::secret::SecretKey;
 use futures::StreamExt;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::BaselineSource;
-use crate::secret::Key;
 
 /// Largest part that is published: below the topic's limit with room for key and headers.
 const MAX_PART: usize = 900 * 1024;
 
 /// The lists that stand in the log, by source name, and how to add to them.
 pub(crate) struct Baselines {
-    catalogue: Arc<Catalogue>,
-    secret: Key,
-    fetcher: Fetcher,
+    reader: Reader,
+    fetcher: Arc<Fetcher>,
     log: Option<(Arc<dyn Producer>, u32)>,
     published: Mutex<BTreeMap<String, Vec<(InputKey, Keys)>>>,
 }
 
 impl Baselines {
     /// Reads only: for `scan` and dry runs.
-    pub(crate) fn reading(catalogue: Arc<Catalogue>, secret: Key, aws: Option<&aws_config::SdkConfig>) -> Self {
-        Self { catalogue, secret, fetcher: Fetcher::new(aws), log: None, published: Mutex::default() }
+    pub(crate) fn reading(catalogue: Arc<Catalogue>, secret: SecretKey, aws: Option<&aws_config::SdkConfig>) -> Self {
+        Self { reader: reader(catalogue, secret), fetcher: Arc::new(Fetcher::new(aws)), log: None, published: Mutex::default() }
     }
 
     /// Publishes to the log; reads first what stands there.
     pub(crate) async fn publishing(
         catalogue: Arc<Catalogue>,
-        secret: Key,
+        secret: SecretKey,
         aws: Option<&aws_config::SdkConfig>,
         log: &dyn Log,
         partitions: u32,
@@ -68,7 +67,8 @@ impl Baselines {
         }
         let published = published.into_iter().map(|(s, lists)| (s, lists.into_values().collect())).collect();
         let log = Some((log.producer().await?, partitions));
-        Ok(Self { catalogue, secret, fetcher: Fetcher::new(aws), log, published: Mutex::new(published) })
+        let (reader, fetcher) = (reader(catalogue, secret), Arc::new(Fetcher::new(aws)));
+        Ok(Self { reader, fetcher, log, published: Mutex::new(published) })
     }
 
     /// Imports everything at a place: what it says, per source, or why not.
@@ -80,34 +80,20 @@ impl Baselines {
     pub(crate) async fn import_for(&self, place: &str, account: Option<&str>) -> Result<Vec<Import>> {
         let mut location = Location::from_str(place)?;
         location.account = location.account.or_else(|| account.map(str::to_owned));
-        let sources = self.fetcher.list(&location).await?;
-        anyhow::ensure!(!sources.is_empty(), "{place}: no state or plan there (*.tfstate, *.json)");
+        let loaded = self.reader.load(&self.fetcher, &[location]).await?;
+        anyhow::ensure!(!loaded.is_empty(), "{place}: no state or plan there (*.tfstate, *.json)");
         let mut imports = Vec::new();
-        for (source, _) in sources {
-            imports.push(self.one(source).await?);
+        for Loaded { import, .. } in loaded {
+            self.publish(&import).await?;
+            imports.push(import);
         }
         Ok(imports)
     }
 
-    async fn one(&self, source: Source) -> Result<Import> {
-        let name = source.name.clone();
-        let fetched = self.fetcher.fetch(source).await.with_context(|| name.clone())?;
-        let options = Options {
-            source: &name,
-            account: fetched.source.account.as_deref(),
-            region: fetched.source.region.as_deref(),
-            secrets: driftline_baseline::SecretKey { id: &self.secret.id, key: &self.secret.bytes },
-            max_part_bytes: MAX_PART,
-        };
-        let import = import(&self.catalogue, &fetched.bytes, options).with_context(|| name.clone())?;
-        self.publish(&name, &import).await?;
-        Ok(import)
-    }
-
-    async fn publish(&self, source: &str, import: &Import) -> Result<()> {
+    async fn publish(&self, import: &Import) -> Result<()> {
         let Some((producer, partitions)) = &self.log else { return Ok(()) };
         let mut published = self.published.lock().await;
-        let before = published.get(source).cloned().unwrap_or_default();
+        let before = published.get(&import.source).cloned().unwrap_or_default();
         let records = publication(&before, import, Limits { max_bytes: MAX_PART, replace: false })?;
         let mut lists: BTreeMap<String, (InputKey, Keys)> = before.into_iter().map(|(k, l)| (k.encode(), (k, l))).collect();
         let mut deliveries = Vec::new();
@@ -131,7 +117,7 @@ impl Baselines {
         for delivery in deliveries {
             delivery.await?;
         }
-        published.insert(source.to_owned(), lists.into_values().collect());
+        published.insert(import.source.clone(), lists.into_values().collect());
         Ok(())
     }
 
@@ -166,6 +152,12 @@ impl Baselines {
         }
     }
 
+    async fn again(&self, source: Source) -> Result<Import> {
+        let loaded = self.reader.load_one(&self.fetcher, source, true).await?;
+        self.publish(&loaded.import).await?;
+        Ok(loaded.import)
+    }
+
     async fn look(&self, wanted: &BaselineSource, watch: &mut Watch) -> Result<()> {
         let mut location = Location::from_str(&wanted.source)?;
         location.account = location.account.or_else(|| wanted.account.clone());
@@ -174,7 +166,7 @@ impl Baselines {
         let changed: Vec<Source> = watch.changed(&now).into_iter().cloned().collect();
         for source in changed {
             let name = source.name.clone();
-            match self.one(source).await {
+            match self.again(source).await {
                 Ok(import) => {
                     tracing::info!(source = %name, baselines = import.baselines, skipped = import.skipped.len(), "baseline imported");
                 }
@@ -186,6 +178,10 @@ impl Baselines {
         }
         Ok(())
     }
+}
+
+fn reader(catalogue: Arc<Catalogue>, secret: SecretKey) -> Reader {
+    Reader { catalogue, secrets: Arc::new(secret), max_part_bytes: MAX_PART }
 }
 
 /// An absolute path for a local place, so that a server in another folder finds it; URLs stay.

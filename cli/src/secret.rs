@@ -1,55 +1,55 @@
 //! The organization's key for secrets, as settings give it, or a random one of this process.
 
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
 use anyhow::Result;
+use driftline_model::secret::SecretKey;
 
 use crate::config::Secrets;
 
-/// A key and its name.
-#[derive(Clone)]
-pub(crate) struct Key {
-    pub(crate) id: String,
-    pub(crate) bytes: Vec<u8>,
-}
+/// Shortest key that is taken, in bytes.
+const MIN_KEY: usize = 16;
 
-impl Key {
-    /// The configured key; without one, a random one under a name of its own, so that hashes of two processes never
-    /// compare as different values.
-    pub(crate) fn of(secrets: &Secrets) -> Result<Self> {
-        Ok(match &secrets.key {
-            Some(reference) => {
-                let text = reference.resolve()?;
-                anyhow::ensure!(text.len() >= 16, "the secret key (`secrets.key`) needs at least 16 characters");
-                Self { id: secrets.key_id.clone(), bytes: text.into_bytes() }
-            }
-            None => {
-                let id = format!("process-{:08x}", rand::random::<u32>());
-                Self { id, bytes: rand::random::<[u8; 32]>().to_vec() }
-            }
-        })
-    }
-
-    /// As `up` uses it: without a configured one, a key of its folder, kept, so that a restart compares.
-    pub(crate) fn kept(secrets: &Secrets, folder: &std::path::Path) -> Result<Self> {
-        if secrets.key.is_some() {
-            return Self::of(secrets);
+/// The configured key; without one, a random one under a name of its own, so that hashes of two processes never compare as
+/// different values.
+pub(crate) fn of_process(secrets: &Secrets) -> Result<SecretKey> {
+    match configured(secrets)? {
+        Some(key) => Ok(key),
+        None => {
+            let id = format!("process-{:08x}", rand::random::<u32>());
+            Ok(SecretKey::new(id, rand::random::<[u8; 32]>()))
         }
-        let path = folder.join("secret.key");
-        if let Ok(bytes) = std::fs::read(&path)
-            && bytes.len() == 32
-        {
-            let id = format!("local-{}", &blake3::hash(&bytes).to_hex()[..8]);
-            return Ok(Self { id, bytes });
-        }
-        let bytes = rand::random::<[u8; 32]>();
-        std::fs::create_dir_all(folder)?;
-        write_private(&path, &bytes)?;
-        Self::kept(secrets, folder)
     }
 }
 
-fn write_private(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
+/// As long-lived roles use it: without a configured one, a key of their folder, kept, so that a restart compares.
+pub(crate) fn of_folder(secrets: &Secrets, folder: &Path) -> Result<SecretKey> {
+    if let Some(key) = configured(secrets)? {
+        return Ok(key);
+    }
+    let path = folder.join("secret.key");
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) if bytes.len() == 32 => bytes,
+        _ => {
+            let bytes = rand::random::<[u8; 32]>().to_vec();
+            std::fs::create_dir_all(folder)?;
+            write_private(&path, &bytes)?;
+            bytes
+        }
+    };
+    Ok(SecretKey::new(format!("local-{}", &blake3::hash(&bytes).to_hex()[..8]), bytes))
+}
+
+fn configured(secrets: &Secrets) -> Result<Option<SecretKey>> {
+    let Some(reference) = &secrets.key else { return Ok(None) };
+    let text = reference.resolve()?;
+    anyhow::ensure!(text.len() >= MIN_KEY, "the secret key (`secrets.key`) needs at least {MIN_KEY} characters");
+    Ok(Some(SecretKey::new(&secrets.key_id, text.into_bytes())))
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     Ok(file.sync_all()?)

@@ -31,7 +31,7 @@ pub(crate) async fn aws(config: &Config) -> Aws {
     endpoint.dual_stack |= config.aws.dual_stack;
     let limiter = Limiter::new(LimiterConfig { requests: config.aws.requests, ..LimiterConfig::default() });
     let limits = Limits { timeout: config.aws.timeout, ..Limits::default() };
-    let client = Client::new(ClientConfig { endpoint: endpoint.clone(), limits, limiter: limiter.clone() });
+    let client = Client::new(ClientConfig { endpoint: endpoint.clone(), limits, limiter: limiter.clone(), ..ClientConfig::default() });
     let access = Access::load(&AccessConfig { endpoint, ..AccessConfig::default() }, limiter).await;
     let sdk = aws_config::defaults(aws_config::BehaviorVersion::latest()).load().await;
     Aws { client, access, sdk }
@@ -77,7 +77,7 @@ pub(crate) async fn accounts(config: &Config, flags: &Targets, aws: &Aws) -> Res
         Vec::new()
     } else if let Some(file) = &settings.file {
         let text = std::fs::read_to_string(file).with_context(|| format!("accounts file {}", file.display()))?;
-        accounts::parse_accounts(&text).with_context(|| format!("accounts file {}", file.display()))?
+        accounts::parse_accounts(&file.display().to_string(), &text)?
     } else {
         settings.ids.iter().map(setting).collect()
     };
@@ -90,7 +90,7 @@ pub(crate) async fn accounts(config: &Config, flags: &Targets, aws: &Aws) -> Res
         named.push(setting(&own.account));
     }
     let regions = if flags.regions.is_empty() { settings.regions.clone() } else { flags.regions.clone() };
-    let regions = regions.into_iter().filter(|r| r != driftline_model::GLOBAL).collect();
+    let regions = regions.into_iter().filter(|r| r != driftline_model::resource::GLOBAL).collect();
     let wanted = AccountsConfig { accounts: named, organization, role, regions };
     Ok(accounts::find(&aws.client, &aws.access, &wanted).await?)
 }

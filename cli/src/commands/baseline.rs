@@ -11,7 +11,7 @@ use crate::baselines::{Baselines, absolute};
 use crate::config::{BusKind, Config};
 use crate::output::{self, safe};
 use crate::remote::{self, Data};
-use crate::secret::Key;
+use crate::secret;
 use crate::setup;
 
 /// Runs the subcommand.
@@ -43,12 +43,12 @@ async fn import(global: &Global, config: &Config, sources: &[String], dry_run: b
     let publishes = !dry_run && (config.bus.kind == BusKind::Kafka || config.folder.join("log").exists());
     let (baselines, where_to) = if publishes {
         let log = setup::open_log(config).await?;
-        let secret = Key::kept(&config.secrets, &config.folder)?;
+        let secret = secret::of_folder(&config.secrets, &config.folder)?;
         let baselines =
             Baselines::publishing(Arc::clone(&catalogue), secret, Some(&aws.sdk), log.as_ref(), config.bus.partitions).await?;
         (baselines, "published to the log")
     } else {
-        let secret = Key::of(&config.secrets)?;
+        let secret = secret::of_process(&config.secrets)?;
         (Baselines::reading(Arc::clone(&catalogue), secret, Some(&aws.sdk)), "read only: nothing was published")
     };
     let mut total = Import::empty();
@@ -91,7 +91,7 @@ async fn list(global: &Global, config: &Config, server: Option<&str>) -> Result<
                 config.folder.display()
             );
             let log = setup::open_log(config).await?;
-            let secret = Key::kept(&config.secrets, &config.folder)?;
+            let secret = secret::of_folder(&config.secrets, &config.folder)?;
             let catalogue = setup::catalogue(config)?;
             let baselines = Baselines::publishing(catalogue, secret, None, log.as_ref(), config.bus.partitions).await?;
             baselines.list().await.into_iter().map(|(s, n, k)| json!({ "source": s, "serial": n, "keys": k })).collect()

@@ -7,6 +7,7 @@ use driftline_agent::collect::{Budget, Collector};
 use driftline_analyzer::{AnalyzerConfig, WriterConfig};
 use driftline_bus::Log;
 use driftline_model::catalogue::Catalogue;
+use driftline_model::secret::SecretKey;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,7 @@ use crate::api::{self, Api};
 use crate::args::{AnalyzerHalf, Global, Targets, Up};
 use crate::baselines::Baselines;
 use crate::config::{BaselineSource, Config};
-use crate::secret::Key;
+use crate::secret;
 use crate::setup::{self, OpenStore};
 use crate::time::clock;
 use crate::{output, time};
@@ -74,16 +75,15 @@ async fn ended() {
 }
 
 /// Reads accounts with the pipeline's budget: what the interval leaves of AWS's rates.
-async fn collector(config: &Config, flags: &Targets, catalogue: &Arc<Catalogue>, secret: &Key) -> Result<Arc<Collector>> {
+async fn collector(config: &Config, flags: &Targets, catalogue: &Arc<Catalogue>, secret: &SecretKey) -> Result<Arc<Collector>> {
     let aws = setup::aws(config).await;
     let found = setup::accounts(config, flags, &aws).await?;
     let (targets, notes) = setup::targets(config, flags, catalogue, found)?;
     notes.iter().for_each(|note| output::note(note));
     anyhow::ensure!(!targets.is_empty(), "no account can be read");
-    let secret = driftline_model::secret::SecretKey::new(&secret.id, &secret.bytes);
     // Half of the rate of a common service (20 calls/s) over the interval: the rest is for listings and retries.
     let calls = usize::try_from(config.agent.interval.as_secs().max(1) * 10).unwrap_or(usize::MAX);
-    Ok(Arc::new(Collector::new(aws.client, Arc::clone(catalogue), secret, clock(), targets, Budget::Calls(calls))))
+    Ok(Arc::new(Collector::new(aws.client, Arc::clone(catalogue), secret.clone(), clock(), targets, Budget::Calls(calls))))
 }
 
 fn agent_config(config: &Config, aggregator: String) -> driftline_agent::Config {
@@ -118,7 +118,7 @@ pub(crate) async fn up(global: &Global, args: &Up) -> Result<u8> {
     let config = Config::load(global.config.as_deref())?;
     std::fs::create_dir_all(&config.folder).with_context(|| config.folder.display().to_string())?;
     let catalogue = setup::catalogue(&config)?;
-    let secret = Key::kept(&config.secrets, &config.folder)?;
+    let secret = secret::of_folder(&config.secrets, &config.folder)?;
     let api_listener = bind(&config.api.listen, "api.listen").await?;
     let listener = bind(&config.aggregator.listen, "aggregator.listen").await?;
     let aggregator = format!("http://{}", listener.local_addr()?);
@@ -132,7 +132,9 @@ pub(crate) async fn up(global: &Global, args: &Up) -> Result<u8> {
     let analyzer = AnalyzerConfig {
         group: config.analyzer.group.clone(),
         drain: config.analyzer.drain,
-        ..AnalyzerConfig::new(config.folder.join("analyzer"), config.bus.partitions)
+        partitions: config.bus.partitions,
+        state: config.folder.join("analyzer"),
+        ..AnalyzerConfig::default()
     };
     let status = analyzer.status.subscribe();
     spawn_analyzer(&mut roles, analyzer, &log, &catalogue)?;
@@ -216,7 +218,7 @@ fn spawn_writer(roles: &mut Roles, config: &Config, log: &Arc<dyn Log>, store: &
 pub(crate) async fn agent(global: &Global) -> Result<u8> {
     let config = Config::load(global.config.as_deref())?;
     let catalogue = setup::catalogue(&config)?;
-    let secret = Key::kept(&config.secrets, &config.folder)?;
+    let secret = secret::of_folder(&config.secrets, &config.folder)?;
     let collector = collector(&config, &Targets::default(), &catalogue, &secret).await?;
     let aggregator = config.agent.aggregator.clone().unwrap_or_else(|| format!("http://{}", config.aggregator.listen));
     let mut roles = Roles::new();
@@ -247,7 +249,9 @@ pub(crate) async fn analyzer(global: &Global, only: Option<AnalyzerHalf>) -> Res
         let analyzer = AnalyzerConfig {
             group: config.analyzer.group.clone(),
             drain: config.analyzer.drain,
-            ..AnalyzerConfig::new(config.folder.join("analyzer"), config.bus.partitions)
+            partitions: config.bus.partitions,
+        state: config.folder.join("analyzer"),
+        ..AnalyzerConfig::default()
         };
         spawn_analyzer(&mut roles, analyzer, &log, &catalogue)?;
     }

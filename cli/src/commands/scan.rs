@@ -10,6 +10,7 @@ use driftline_agent::ScopeSeen;
 use driftline_agent::collect::{Budget, Collector, LookedUp};
 use driftline_agent::run::Reached;
 use driftline_assess::Assessor;
+use driftline_baseline::{Import, join};
 use driftline_model::ResourceKey;
 use driftline_model::driftignore::DriftIgnore;
 use futures::stream::{self, StreamExt};
@@ -21,8 +22,8 @@ use crate::baselines::Baselines;
 use crate::config::Config;
 use crate::output;
 use crate::report::{self, Notes, Style};
-use crate::scan::{Agreed, Ignored, Scan, Verdict};
-use crate::secret::Key;
+use crate::scan::{Ignored, Scan, Verdict};
+use crate::secret;
 use crate::setup;
 use crate::time::{clock, now_ms, rfc3339};
 
@@ -36,9 +37,9 @@ pub(crate) async fn run(global: &Global, args: &args::Scan) -> Result<u8> {
     let config = Config::load(global.config.as_deref())?;
     let started = now_ms();
     let catalogue = setup::catalogue(&config)?;
-    let assessor = Assessor::shipped()?;
+    let assessor = Assessor::new(&catalogue)?;
     let ignore = ignore_rules(&config, args)?;
-    let secret = Key::of(&config.secrets)?;
+    let secret = secret::of_process(&config.secrets)?;
     let aws = setup::aws(&config).await;
     let found = setup::accounts(&config, &args.targets, &aws).await?;
     let (targets, mut hints) = setup::targets(&config, &args.targets, &catalogue, found)?;
@@ -47,18 +48,22 @@ pub(crate) async fn run(global: &Global, args: &args::Scan) -> Result<u8> {
         [one] => Some(one.account.clone()),
         _ => None,
     };
-    let (agreed, skipped) = agreed(&config, args, &Baselines::reading(Arc::clone(&catalogue), secret.clone(), Some(&aws.sdk)), only.as_deref()).await?;
-    if agreed.keys().next().is_none() {
+    let imports = agreed(&config, args, &Baselines::reading(Arc::clone(&catalogue), secret.clone(), Some(&aws.sdk)), only.as_deref()).await?;
+    if imports.is_empty() {
         hints.push("No baseline was given: only posture is judged. Give --baseline FILE, FOLDER or s3://BUCKET/KEY.".to_owned());
     }
     let accounts: BTreeSet<String> = targets.iter().map(|t| t.account.clone()).collect();
+    let collector = Collector::new(aws.client.clone(), Arc::clone(&catalogue), secret, clock(), targets, Budget::All);
+    let seen = read(&collector, global).await;
+    let mut skipped: Vec<(String, String)> =
+        imports.iter().flat_map(|i| &i.skipped).map(|s| (s.address.clone(), s.reason.clone())).collect();
+    let joined = join(imports, seen.iter().flat_map(|s| &s.snapshots).map(|s| &s.key));
+    skipped.extend(joined.unplaced.into_iter().map(|s| (s.address, s.reason)));
+    let agreed = joined.parts;
     let outside: BTreeSet<&str> = agreed.keys().map(|k| k.account.as_str()).filter(|a| !accounts.contains(*a)).collect();
     for account in outside {
         hints.push(format!("The baselines name account {account}, which is not read: --account {account}"));
     }
-    let secret = driftline_model::secret::SecretKey::new(&secret.id, &secret.bytes);
-    let collector = Collector::new(aws.client.clone(), Arc::clone(&catalogue), secret, clock(), targets, Budget::All);
-    let seen = read(&collector, global).await;
     let scan = Scan { catalogue: &catalogue, assessor: &assessor, agreed: &agreed, seen: &seen, accounts: &accounts };
     let (gone, unsure) = look_up(&collector, &scan).await;
     hints.extend(unsure);
@@ -105,21 +110,18 @@ async fn agreed(
     args: &args::Scan,
     baselines: &Baselines,
     only: Option<&str>,
-) -> Result<(Agreed, Vec<(String, String)>)> {
+) -> Result<Vec<Import>> {
     let configured = config.baselines.iter().map(|b| match (&b.account, &b.region) {
         (Some(account), Some(region)) => format!("{}@{account}/{region}", b.source),
         (Some(account), None) => format!("{}@{account}", b.source),
         _ => b.source.clone(),
     });
     let places: Vec<String> = args.baselines.iter().cloned().chain(configured).collect();
-    let (mut agreed, mut skipped) = (Agreed::default(), Vec::new());
+    let mut imports = Vec::new();
     for place in places {
-        for import in baselines.import_for(&place, only).await? {
-            skipped.extend(import.skipped.into_iter().map(|s| (s.address, s.reason)));
-            agreed.add(import.parts);
-        }
+        imports.extend(baselines.import_for(&place, only).await?);
     }
-    Ok((agreed, skipped))
+    Ok(imports)
 }
 
 /// Reads every account, with a progress bar on a terminal.
@@ -156,12 +158,12 @@ async fn read(collector: &Collector, global: &Global) -> Vec<ScopeSeen> {
 /// Looks up what no listing saw: `missing` is proven twice. What could not be looked up is said, not inferred.
 async fn look_up(collector: &Collector, scan: &Scan<'_>) -> (BTreeSet<ResourceKey>, Vec<String>) {
     let suspects = scan.suspects();
-    let accounts: BTreeSet<&str> = suspects.iter().map(|s| s.key.account.as_str()).collect();
+    let accounts: BTreeSet<&str> = suspects.iter().map(|s| s.account.as_str()).collect();
     let look_ups: BTreeMap<&str, _> = accounts.into_iter().filter_map(|a| Some((a, collector.look_ups(a)?))).collect();
     let answers = stream::iter(&suspects).map(|suspect| {
-        let look_ups = look_ups.get(suspect.key.account.as_str());
+        let look_ups = look_ups.get(suspect.account.as_str());
         async move {
-            let key = suspect.key.clone();
+            let key = suspect.clone();
             let found = match look_ups {
                 Some(look_ups) => look_ups.find(&key.region, &key.kind, &key.id).await,
                 None => LookedUp::Unknown("the account is not read".to_owned()),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reader::Section;
-pub(crate) use reader::{Problem, SecretRef, duration};
+pub(crate) use reader::{Problem, SecretRef};
 
 /// The whole file.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,8 +91,8 @@ pub(crate) struct Bus {
     pub(crate) kind: BusKind,
     pub(crate) bootstrap: String,
     pub(crate) partitions: u32,
-    pub(crate) replication: i32,
-    pub(crate) min_insync: i32,
+    pub(crate) replication: u16,
+    pub(crate) min_insync: u16,
     pub(crate) settings: BTreeMap<String, String>,
 }
 
@@ -203,8 +203,8 @@ impl Config {
                     .unwrap_or(BusKind::Embedded),
                 bootstrap: s.text("bootstrap").unwrap_or_else(|| "127.0.0.1:9092".into()),
                 partitions: u32::try_from(s.number("partitions", 12, 1..=10_000)).unwrap_or(12),
-                replication: i32::try_from(s.number("replication", 3, 1..=9)).unwrap_or(3),
-                min_insync: i32::try_from(s.number("min_insync", 2, 1..=9)).unwrap_or(2),
+                replication: u16::try_from(s.number("replication", 3, 1..=9)).unwrap_or(3),
+                min_insync: u16::try_from(s.number("min_insync", 2, 1..=9)).unwrap_or(2),
                 settings: s.map("settings"),
             }),
             analyzer: s.section("analyzer", |s| Analyzer {

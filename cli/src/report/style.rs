@@ -88,5 +88,5 @@ impl Style {
 }
 
 fn terminal_width() -> Option<usize> {
-    indicatif::ProgressDrawTarget::stdout().width().map(usize::from).filter(|w| *w > 0)
+    console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns)).filter(|w| *w > 0)
 }

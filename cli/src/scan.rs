@@ -1,8 +1,6 @@
 //! What a scan decides once everything is read: joins snapshots with baselines, judges, proves what is missing. Pure but for
 //! the look-ups, which are passed in.
 
-mod join;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftline_agent::ScopeSeen;
@@ -12,15 +10,11 @@ use driftline_assess::posture;
 use driftline_model::catalogue::Catalogue;
 use driftline_model::driftignore::{DriftIgnore, Tally};
 use driftline_model::fold::fold;
-use driftline_model::{Coverage, CoverageStatus, Drift, DriftKind, Finding, ResourceKey, Snapshot};
+use driftline_model::record::Part;
+use driftline_model::{Coverage, CoverageStatus, Drift, DriftKind, Finding, ResourceKey, Scope, Snapshot};
 
-pub(crate) use join::Agreed;
-
-/// A resource of the baseline that no listing saw, in scopes that were listed whole: to be looked up before it is missing.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Suspect {
-    pub(crate) key: ResourceKey,
-}
+/// Parts by the resource that they are of.
+pub(crate) type Agreed = BTreeMap<ResourceKey, Vec<Part>>;
 
 /// What was read and what was agreed.
 pub(crate) struct Scan<'a> {
@@ -36,31 +30,27 @@ impl Scan<'_> {
         self.seen.iter().flat_map(|s| &s.snapshots)
     }
 
-    /// Baselines without a snapshot whose scopes were listed whole. What lies in scopes that were not read is not among them.
-    pub(crate) fn suspects(&self) -> Vec<Suspect> {
-        let seen: BTreeSet<(&str, &str, &str)> =
-            self.seen.iter().flat_map(|s| s.ids.iter().map(|id| (s.scope.account.as_str(), s.scope.kind.as_str(), id.as_str()))).collect();
-        let mut suspects = Vec::new();
-        for key in self.agreed.keys() {
-            if seen.contains(&(key.account.as_str(), key.kind.as_str(), key.id.as_str())) {
-                continue;
-            }
-            let of_type: Vec<&ScopeSeen> = self
-                .seen
-                .iter()
-                .filter(|s| s.scope.account == key.account && s.scope.kind == key.kind)
-                .filter(|s| key.region == driftline_baseline::UNPLACED || s.scope.region == key.region)
-                .collect();
-            if of_type.is_empty() || !of_type.iter().all(|s| s.listed) {
-                continue;
-            }
-            for scope in of_type {
-                suspects.push(Suspect { key: ResourceKey { region: scope.scope.region.clone(), ..key.clone() } });
-            }
+    /// Resources of the baseline that no listing saw, in scopes that were listed whole: to be looked up before they are
+    /// missing. What lies in scopes that were not read is not among them.
+    pub(crate) fn suspects(&self) -> Vec<ResourceKey> {
+        let ids = self.seen.iter().flat_map(|s| s.ids.iter().map(|id| (&s.scope.account, &s.scope.kind, id)));
+        let ids: BTreeSet<_> = ids.collect();
+        let whole: BTreeSet<&Scope> = self.seen.iter().filter(|s| s.listed).map(|s| &s.scope).collect();
+        let gone = |key: &&ResourceKey| !ids.contains(&(&key.account, &key.kind, &key.id)) && whole.contains(&key.scope());
+        self.agreed.keys().filter(gone).cloned().collect()
+    }
+
+    /// What was agreed of an observed resource; and the region where it was agreed, if that is another one and nothing was
+    /// agreed here.
+    fn agreed_of(&self, key: &ResourceKey) -> (&[Part], Option<&str>) {
+        if let Some(parts) = self.agreed.get(key) {
+            return (parts, None);
         }
-        suspects.sort();
-        suspects.dedup();
-        suspects
+        let same = |k: &ResourceKey| k.account == key.account && k.kind == key.kind && k.id == key.id;
+        match self.agreed.iter().find(|(k, _)| same(k)) {
+            Some((k, parts)) => (parts, Some(&k.region)),
+            None => (&[], None),
+        }
     }
 
     /// The report. `gone` are the suspects that a look-up by id has not found either.
@@ -73,12 +63,12 @@ impl Scan<'_> {
             let Some(kind) = self.catalogue.get(&snapshot.key.kind) else { continue };
             resources += 1;
             *per_account.entry(snapshot.key.account.clone()).or_default() += 1;
-            let (parts, moved) = self.agreed.of(&snapshot.key);
-            let baseline = (!parts.is_empty()).then(|| fold(kind, &parts));
+            let (parts, moved) = self.agreed_of(&snapshot.key);
+            let baseline = (!parts.is_empty()).then(|| fold(kind, parts));
             managed += u64::from(baseline.is_some());
             let mut judged = self.assessor.judge(kind, &snapshot.key, Some(snapshot), baseline.as_ref(), &context);
             if let (Some(region), Some(baseline)) = (moved, &baseline) {
-                let agreed = ResourceKey { region, ..snapshot.key.clone() };
+                let agreed = ResourceKey { region: region.to_owned(), ..snapshot.key.clone() };
                 judged.drifts.push(self.assessor.moved(&agreed, baseline, &snapshot.key.region));
             }
             drifts.extend(judged.drifts);
@@ -101,27 +91,9 @@ impl Scan<'_> {
         (report, ignored)
     }
 
-    /// A baseline of unknown region is missing only where no region has it.
     fn missing(&self, gone: &BTreeSet<ResourceKey>) -> Vec<Drift> {
-        let suspects = self.suspects();
-        let mut missing = Vec::new();
-        for key in self.agreed.keys() {
-            let mine: Vec<_> = suspects
-                .iter()
-                .filter(|s| s.key.account == key.account && s.key.kind == key.kind && s.key.id == key.id)
-                .filter(|s| key.region == driftline_baseline::UNPLACED || s.key.region == key.region)
-                .collect();
-            if mine.is_empty() || !mine.iter().all(|s| gone.contains(&s.key)) {
-                continue;
-            }
-            let Some(kind) = self.catalogue.get(&key.kind) else { continue };
-            let placed = match mine.as_slice() {
-                [one] => one.key.clone(),
-                _ => key.clone(),
-            };
-            missing.push(self.assessor.missing(&placed, &fold(kind, &self.agreed.parts(key))));
-        }
-        missing
+        let known = gone.iter().filter_map(|key| Some((key, self.catalogue.get(&key.kind)?, self.agreed.get(key)?)));
+        known.map(|(key, kind, parts)| self.assessor.missing(key, &fold(kind, parts))).collect()
     }
 
     fn coverage(&self) -> Vec<Coverage> {
