@@ -51,9 +51,10 @@ impl<'a> Sight<'a> {
         find(self.of, &self.snapshot.attributes, path)
     }
 
-    /// Whether anything is set at the path, defaults aside.
+    /// Whether the attribute that a path lies in is set at all, defaults aside.
     fn is_set(&self, path: &str) -> bool {
-        !find(None, &self.snapshot.attributes, path).leaves().is_empty()
+        let own = self.of.and_then(|t| t.attribute(path)).map_or(path, |(a, _)| a.path.as_str());
+        !find(None, &self.snapshot.attributes, own).leaves().is_empty()
     }
 
     fn account(&self) -> &'a str {

@@ -139,3 +139,18 @@ fn what_is_gone_or_moved_is_told_with_where_it_was_agreed() {
     assert_eq!((moved.kind, moved.severity), (DriftKind::Moved, Severity::High));
     assert_ne!(moved.id, gone.id);
 }
+
+#[test]
+fn a_disk_that_leaves_out_its_encryption_is_not_encrypted() {
+    let disks = |encrypted: &[bool]| {
+        let disk = |on: &bool| {
+            if *on { json!({ "device_name": "b", "encrypted": true }) } else { json!({ "device_name": "a" }) }
+        };
+        json!({ "ebs_block_device": encrypted.iter().map(disk).collect::<Vec<_>>() })
+    };
+    let cases = [(json!({}), false), (disks(&[true]), false), (disks(&[true, false]), true), (disks(&[false]), true)];
+    for (attributes, broken) in cases {
+        let got = crate::verdict("aws_instance", "instance.08", attributes.clone());
+        assert_eq!(got.insecure(), broken, "{attributes}: {got:?}");
+    }
+}
