@@ -99,10 +99,28 @@ impl Providers {
 
     /// Where a provider configuration works, as far as all that is known agrees.
     pub(crate) fn place(&self, provider: &str) -> Place {
-        let Some(seen) = self.seen.get(provider) else { return Place::default() };
+        let mut place = Place::default();
+        let mut outer = Some(provider.to_owned());
+        while let Some(key) = outer {
+            if let Some(seen) = self.seen.get(&key) {
+                place = place.or(seen.stated.account.as_deref(), seen.stated.region.as_deref());
+            }
+            outer = enclosing(&key);
+        }
+        let Some(seen) = self.seen.get(provider) else { return place };
         let regions = if seen.regions.is_empty() { &seen.loose_regions } else { &seen.regions };
-        seen.stated.clone().or(only(&seen.accounts), only(regions))
+        place.or(only(&seen.accounts), only(regions))
     }
+}
+
+/// The configuration that a module's own inherits from where it sets nothing: of `module.a.module.b:aws` that is
+/// `module.a:aws`, of that `aws`.
+fn enclosing(key: &str) -> Option<String> {
+    let (path, name) = key.split_once(':')?;
+    Some(match path.rsplit_once(".module.") {
+        Some((outer, _)) => format!("{outer}:{name}"),
+        None => name.to_owned(),
+    })
 }
 
 /// The element of a set of one.
@@ -161,5 +179,14 @@ mod tests {
         assert_eq!(providers.place("p").region, None, "two regions prove neither");
         assert_eq!(providers.place("p").account.as_deref(), Some("123456789012"));
         assert_eq!(providers.place("q"), Place::default());
+        let hint = |provider: &str, account: Option<&str>, region: Option<&str>| Hint {
+            provider: provider.to_owned(),
+            account: account.map(str::to_owned),
+            region: region.map(str::to_owned),
+        };
+        let stated =
+            Providers::new(&[hint("aws", Some("123456789012"), Some("eu-west-1")), hint("module.a:aws", None, Some("eu-west-2"))]);
+        let inner = stated.place("module.a.module.b:aws");
+        assert_eq!((inner.account.as_deref(), inner.region.as_deref()), (Some("123456789012"), Some("eu-west-2")));
     }
 }
