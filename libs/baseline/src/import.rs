@@ -6,9 +6,9 @@ mod prepare;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use driftline_model::Origin;
 use driftline_model::catalogue::Catalogue;
 use driftline_model::record::{InputKey, Instance, Part};
-use driftline_model::Origin;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -113,11 +113,15 @@ pub fn import(catalogue: &Catalogue, bytes: &[u8], options: Options<'_>) -> Resu
         return Err(Error::TooLarge(format!("{}: larger than {MAX_BYTES} bytes", options.source)));
     }
     if bytes.starts_with(b"PK\x03\x04") {
-        return Err(Error::Unsupported("a plan in Terraform's own form: give the output of `terraform show -json`".to_owned()));
+        return Err(Error::Unsupported(
+            "a plan in Terraform's own form: give the output of `terraform show -json`".to_owned(),
+        ));
     }
     let text = json::decode(bytes)?;
     if text.trim_start().starts_with("[command]") {
-        return Err(Error::Unsupported("the first line is a wrapper's around terraform, as CI systems install: turn it off".to_owned()));
+        return Err(Error::Unsupported(
+            "the first line is a wrapper's around terraform, as CI systems install: turn it off".to_owned(),
+        ));
     }
     let document = Document::parse(&text)?;
     let reading = terraform::read(&document)?;
@@ -148,11 +152,7 @@ pub fn import(catalogue: &Catalogue, bytes: &[u8], options: Options<'_>) -> Resu
 }
 
 /// First pass: counts, and finds each instance's resource and what it tells of its place.
-fn drafts(
-    context: &Context<'_>,
-    reading: &Reading<'_>,
-    import: &mut Import,
-) -> Result<(Vec<Draft>, Providers), Error> {
+fn drafts(context: &Context<'_>, reading: &Reading<'_>, import: &mut Import) -> Result<(Vec<Draft>, Providers), Error> {
     let mut providers = Providers::new(&reading.hints);
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     let mut drafts = Vec::new();
@@ -179,7 +179,8 @@ fn drafts(
     Ok((drafts, providers))
 }
 
-const FLAT: &str = "its attributes are in the flat form of Terraform 0.11: `terraform apply -refresh-only` rewrites them";
+const FLAT: &str =
+    "its attributes are in the flat form of Terraform 0.11: `terraform apply -refresh-only` rewrites them";
 
 fn draft(
     context: &Context<'_>,
@@ -207,7 +208,10 @@ fn draft(
     for (kind, id) in parents {
         let (instance, hidden) = prepare::publishable(context, &kind, &id, &instance, &managed.sensitive);
         for path in hidden {
-            import.skip(&managed.address, format!("`{path}` is marked as sensitive: it is neither published nor compared"));
+            import.skip(
+                &managed.address,
+                format!("`{path}` is marked as sensitive: it is neither published nor compared"),
+            );
         }
         drafts.push(Draft { kind, id, own: own.clone(), provider: managed.provider.key.clone(), instance });
     }

@@ -3,11 +3,15 @@
 
 mod arn;
 mod error;
+mod import;
 mod json;
 pub mod limits;
 mod marks;
 mod place;
+mod publish;
 pub mod sources;
 mod terraform;
 
 pub use error::{Error, Position};
+pub use import::{Import, Options, SecretKey, Skipped, UNPLACED, import};
+pub use publish::{Limits, Publish, Refused, publication, source_hash};

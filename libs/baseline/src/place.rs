@@ -184,8 +184,10 @@ mod tests {
             account: account.map(str::to_owned),
             region: region.map(str::to_owned),
         };
-        let stated =
-            Providers::new(&[hint("aws", Some("123456789012"), Some("eu-west-1")), hint("module.a:aws", None, Some("eu-west-2"))]);
+        let stated = Providers::new(&[
+            hint("aws", Some("123456789012"), Some("eu-west-1")),
+            hint("module.a:aws", None, Some("eu-west-2")),
+        ]);
         let inner = stated.place("module.a.module.b:aws");
         assert_eq!((inner.account.as_deref(), inner.region.as_deref()), (Some("123456789012"), Some("eu-west-2")));
     }

@@ -30,7 +30,9 @@ pub enum Refused {
         published: u64,
     },
     /// Another state under the same name: its resources would all vanish.
-    #[error("`{source_name}` held another state (lineage {published}, now {given}): give the source another name, or replace it")]
+    #[error(
+        "`{source_name}` held another state (lineage {published}, now {given}): give the source another name, or replace it"
+    )]
     OtherLineage {
         /// The source.
         source_name: String,
@@ -190,7 +192,8 @@ fn lists(account: &str, import: &Import, keys: &BTreeMap<&str, &str>, limits: Li
     let mut used = 0;
     for (key, hash) in keys {
         // An id may hold what JSON writes as six bytes for one.
-        let size = key.bytes().map(|b| if b < 0x20 { 6 } else { 1 + usize::from(b == b'"' || b == b'\\') }).sum::<usize>();
+        let size =
+            key.bytes().map(|b| if b < 0x20 { 6 } else { 1 + usize::from(b == b'"' || b == b'\\') }).sum::<usize>();
         let size = size + hash.len() + 6;
         if parts.is_empty() || used + size > room {
             parts.push(Default::default());

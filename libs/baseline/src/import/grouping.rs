@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use driftline_model::ResourceKey;
 use driftline_model::catalogue::Scope;
 use driftline_model::record::Instance;
 use driftline_model::resource::GLOBAL;
-use driftline_model::ResourceKey;
 
 use super::{Context, UNPLACED};
 use crate::place::{Place, Providers, only};

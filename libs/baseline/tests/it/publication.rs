@@ -13,13 +13,25 @@ fn imported(serial: u64, resources: &[(&str, &str, &str)]) -> Import {
     let part = |(account, id, value): &(&str, &str, &str)| {
         let key = ResourceKey::new(*account, "eu-west-1", "aws_vpc", *id);
         let attributes = serde_json::json!({"value": value}).as_object().unwrap().clone();
-        let instance =
-            Instance { kind: "aws_vpc".into(), address: "aws_vpc.a".into(), line: Some(1), attributes, ignore_changes: Vec::new() };
-        let origin = Origin { origin: "terraform".into(), source: "s".into(), address: "aws_vpc.a".into(), line: Some(1) };
+        let instance = Instance {
+            kind: "aws_vpc".into(),
+            address: "aws_vpc.a".into(),
+            line: Some(1),
+            attributes,
+            ignore_changes: Vec::new(),
+        };
+        let origin =
+            Origin { origin: "terraform".into(), source: "s".into(), address: "aws_vpc.a".into(), line: Some(1) };
         let part = Part { origin, lineage: "l".into(), serial, revision: "r".into(), instances: vec![instance] };
         (InputKey::Part(key, driftline_baseline::source_hash("s")), part)
     };
-    Import { source: "s".into(), lineage: "l".into(), serial, parts: resources.iter().map(part).collect(), ..Import::empty() }
+    Import {
+        source: "s".into(),
+        lineage: "l".into(),
+        serial,
+        parts: resources.iter().map(part).collect(),
+        ..Import::empty()
+    }
 }
 
 /// A compacted log.

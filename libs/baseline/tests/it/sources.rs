@@ -31,7 +31,11 @@ fn locations_are_read_as_people_write_them() {
         ("s3://b", s3("b", ""), None, None),
     ] {
         let location: Location = text.parse().unwrap();
-        assert_eq!((location.place, location.account.as_deref(), location.region.as_deref()), (place, account, region), "{text}");
+        assert_eq!(
+            (location.place, location.account.as_deref(), location.region.as_deref()),
+            (place, account, region),
+            "{text}"
+        );
     }
     for text in ["", "s3:", "s3://", "s3:///k", "cfn:stack", "https://example.test/x", "@123456789012"] {
         assert!(matches!(text.parse::<Location>(), Err(Error::Location(..))), "{text}");
@@ -45,9 +49,15 @@ fn locations_are_read_as_people_write_them() {
 async fn a_folder_gives_its_states_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    for name in
-        ["b.tfstate", "a/plan.json", "a/b/c.tfstate", "a/notes.txt", "terraform.tfstate.backup", ".terraform/terraform.tfstate", "x.tfstate/y.json"]
-    {
+    for name in [
+        "b.tfstate",
+        "a/plan.json",
+        "a/b/c.tfstate",
+        "a/notes.txt",
+        "terraform.tfstate.backup",
+        ".terraform/terraform.tfstate",
+        "x.tfstate/y.json",
+    ] {
         write(&root.join(name), "{}");
     }
     #[cfg(unix)]
@@ -142,7 +152,10 @@ async fn objects_and_prefixes_are_read_from_s3() {
     let found = fetcher.list(&"s3://states/env/@123456789012/eu-west-1".parse().unwrap()).await.unwrap();
     assert_eq!(names(&found), ["s3://states/env/prod/a.tfstate", "s3://states/env/prod/b.json"]);
     assert_eq!(found[0].0.account.as_deref(), Some("123456789012"));
-    assert_eq!(names(&fetcher.list(&"s3://states/many/".parse().unwrap()).await.unwrap()), ["s3://states/many/9999.tfstate"]);
+    assert_eq!(
+        names(&fetcher.list(&"s3://states/many/".parse().unwrap()).await.unwrap()),
+        ["s3://states/many/9999.tfstate"]
+    );
 
     let one = fetcher.list(&"s3://states/env/prod/a.tfstate".parse().unwrap()).await.unwrap();
     let fetched = fetcher.fetch(one[0].0.clone()).await.unwrap();

@@ -64,8 +64,11 @@ fn nothing_that_was_read_is_lost_without_a_reason() {
     let Some(folder) = driftline_dev::shared("states") else { return };
     for row in rows(&folder) {
         let bytes = std::fs::read(folder.join(&row.file)).unwrap();
-        let options =
-            driftline_baseline::Options { account: Some("123456789012"), region: Some("eu-west-1"), ..options(&row.file) };
+        let options = driftline_baseline::Options {
+            account: Some("123456789012"),
+            region: Some("eu-west-1"),
+            ..options(&row.file)
+        };
         let Ok(import) = driftline_baseline::import(catalogue(), &bytes, options) else { continue };
         let mut known: std::collections::BTreeSet<&str> = import.skipped.iter().map(|s| s.address.as_str()).collect();
         known.extend(import.parts.iter().flat_map(|(_, p)| &p.instances).map(|i| i.address.as_str()));

@@ -21,25 +21,28 @@ fn skipped(import: &Import) -> Vec<String> {
 #[test]
 fn addresses_hold_modules_and_indices() {
     let text = state(
-        r#"{"module": "module.net[0]", "mode": "managed", "type": "aws_vpc", "name": "a", "provider": "module.net.provider.aws", "instances": [
+        r#"{"module": "module.net[0]", "mode": "managed", "type": "aws_security_group", "name": "a", "provider": "module.net.provider.aws", "instances": [
   {"index_key": 0, "attributes": {"id": "vpc-0", "arn": "arn:aws:ec2:eu-west-1:123456789012:vpc/vpc-0"}},
   {"index_key": "x\"y", "attributes": {"id": "vpc-1", "arn": "arn:aws:ec2:eu-west-1:123456789012:vpc/vpc-1"}},
   {"index_key": 2, "deposed": "00000001", "attributes": {"id": "vpc-2"}},
   {"index_key": 3, "status": "tainted", "attributes": {"id": "vpc-3", "owner_id": "123456789012"}}
 ]},
-{"mode": "data", "type": "aws_vpc", "name": "d", "instances": [{"attributes": {"id": "vpc-9"}}]}"#,
+{"mode": "data", "type": "aws_security_group", "name": "d", "instances": [{"attributes": {"id": "vpc-9"}}]}"#,
     );
     let import = import(&text).unwrap();
     assert_eq!(import.instances, 3);
     assert_eq!(
         parts(&import),
         [
-            "123456789012/eu-west-1/aws_vpc/vpc-0 module.net[0].aws_vpc.a[0]",
-            r#"123456789012/eu-west-1/aws_vpc/vpc-1 module.net[0].aws_vpc.a["x\"y"]"#,
-            "123456789012/eu-west-1/aws_vpc/vpc-3 module.net[0].aws_vpc.a[3]",
+            "123456789012/eu-west-1/aws_security_group/vpc-0 module.net[0].aws_security_group.a[0]",
+            r#"123456789012/eu-west-1/aws_security_group/vpc-1 module.net[0].aws_security_group.a["x\"y"]"#,
+            "123456789012/eu-west-1/aws_security_group/vpc-3 module.net[0].aws_security_group.a[3]",
         ]
     );
-    assert_eq!(skipped(&import), ["module.net[0].aws_vpc.a[2]: deposed object 00000001: what replaced it counts"]);
+    assert_eq!(
+        skipped(&import),
+        ["module.net[0].aws_security_group.a[2]: deposed object 00000001: what replaced it counts"]
+    );
     let lines: Vec<u32> = import.parts.iter().map(|(_, p)| p.origin.line.unwrap()).collect();
     assert_eq!(lines, [3, 4, 6]);
 }
@@ -50,9 +53,9 @@ fn what_cannot_be_used_is_named() {
         &[
             resource("google_compute_network", "n", r#"{"id": "x"}"#),
             resource("aws_no_such_thing", "n", r#"{"id": "x"}"#),
-            resource("aws_vpc", "nowhere", r#"{"id": "vpc-1"}"#),
-            resource("aws_vpc", "nameless", "{}"),
-            r#"{"mode": "managed", "type": "aws_vpc", "name": "old", "instances": [{"attributes_flat": {"id": "vpc-2"}}]}"#.to_owned(),
+            resource("aws_security_group", "nowhere", r#"{"id": "vpc-1"}"#),
+            resource("aws_security_group", "nameless", "{}"),
+            r#"{"mode": "managed", "type": "aws_security_group", "name": "old", "instances": [{"attributes_flat": {"id": "vpc-2"}}]}"#.to_owned(),
         ]
         .join(","),
     );
@@ -63,9 +66,9 @@ fn what_cannot_be_used_is_named() {
     for (address, word) in [
         ("google_compute_network.n", "provider"),
         ("aws_no_such_thing.n", "catalogue"),
-        ("aws_vpc.nowhere", "@ACCOUNT"),
-        ("aws_vpc.nameless", "id"),
-        ("aws_vpc.old", "flat"),
+        ("aws_security_group.nowhere", "@ACCOUNT"),
+        ("aws_security_group.nameless", "id"),
+        ("aws_security_group.old", "flat"),
     ] {
         assert!(skipped.iter().any(|s| s.starts_with(address) && s.contains(word)), "{address} {word}: {skipped:?}");
     }
@@ -106,7 +109,7 @@ fn empty_is_no_error() {
 
 #[test]
 fn text_may_be_written_by_a_windows_shell() {
-    let text = state(&resource("aws_vpc", "a", r#"{"id": "vpc-1", "tags": {"é": "ß"}}"#));
+    let text = state(&resource("aws_security_group", "a", r#"{"id": "vpc-1", "tags": {"é": "ß"}}"#));
     let utf16 = |order: fn(u16) -> [u8; 2]| -> Vec<u8> {
         std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(order).collect()
     };
@@ -123,8 +126,11 @@ fn the_account_comes_from_the_best_witness() {
     let bucket = r#"{"id": "b", "bucket": "b", "arn": "arn:aws:s3:::b", "region": "eu-central-1"}"#;
     // Alone a bucket doesn't say whose it is; among others of its provider configuration it is theirs.
     assert_eq!(parts(&import(&state(&resource("aws_s3_bucket", "b", bucket))).unwrap()).len(), 0);
-    let both = state(&[resource("aws_vpc", "v", firm), resource("aws_s3_bucket", "b", bucket)].join(","));
-    let expect = ["111111111111/eu-west-1/aws_vpc/vpc-1 aws_vpc.v", "111111111111/global/aws_s3_bucket/b aws_s3_bucket.b"];
+    let both = state(&[resource("aws_security_group", "v", firm), resource("aws_s3_bucket", "b", bucket)].join(","));
+    let expect = [
+        "111111111111/eu-west-1/aws_security_group/vpc-1 aws_security_group.v",
+        "111111111111/global/aws_s3_bucket/b aws_s3_bucket.b",
+    ];
     assert_eq!(parts(&import(&both).unwrap()), expect.map(str::to_owned));
     // What the user says fills gaps, and outranks nothing.
     let said = crate::import_at(&both, "222222222222", Some("us-east-1"));
@@ -133,8 +139,14 @@ fn the_account_comes_from_the_best_witness() {
     assert_eq!(parts(&alone), ["222222222222/global/aws_s3_bucket/b aws_s3_bucket.b"]);
     // Two accounts under one provider configuration prove neither.
     let other = firm.replace("111111111111", "333333333333").replace("vpc-1", "vpc-2");
-    let mixed =
-        state(&[resource("aws_vpc", "v", firm), resource("aws_vpc", "w", &other), resource("aws_s3_bucket", "b", bucket)].join(","));
+    let mixed = state(
+        &[
+            resource("aws_security_group", "v", firm),
+            resource("aws_security_group", "w", &other),
+            resource("aws_s3_bucket", "b", bucket),
+        ]
+        .join(","),
+    );
     assert_eq!(parts(&import(&mixed).unwrap()).len(), 2);
     // A data source that asked outright is as good as a resource.
     let asked = r#"{"mode": "data", "type": "aws_caller_identity", "name": "me", "provider": "provider[\"example.test/hashicorp/aws\"]",
@@ -151,10 +163,10 @@ fn the_account_comes_from_the_best_witness() {
 
 #[test]
 fn a_region_that_nobody_knows_is_left_open() {
-    let text = state(&resource("aws_vpc", "v", r#"{"id": "vpc-1", "owner_id": "111111111111"}"#));
-    assert_eq!(parts(&import(&text).unwrap()), ["111111111111/-/aws_vpc/vpc-1 aws_vpc.v"]);
+    let text = state(&resource("aws_security_group", "v", r#"{"id": "vpc-1", "owner_id": "111111111111"}"#));
+    assert_eq!(parts(&import(&text).unwrap()), ["111111111111/-/aws_security_group/vpc-1 aws_security_group.v"]);
     let placed = crate::import_at(&text, "222222222222", Some("eu-west-3"));
-    assert_eq!(parts(&placed), ["111111111111/eu-west-3/aws_vpc/vpc-1 aws_vpc.v"]);
+    assert_eq!(parts(&placed), ["111111111111/eu-west-3/aws_security_group/vpc-1 aws_security_group.v"]);
 }
 
 const PLAN: &str = r#"{
@@ -164,19 +176,19 @@ const PLAN: &str = r#"{
   "resources": [
     {"address": "aws_s3_bucket.new", "mode": "managed", "type": "aws_s3_bucket", "name": "new",
      "provider_name": "example.test/hashicorp/aws", "values": {"bucket": "new", "tags": {"a": "b"}}},
-    {"address": "aws_vpc.new", "mode": "managed", "type": "aws_vpc", "name": "new",
+    {"address": "aws_security_group.new", "mode": "managed", "type": "aws_security_group", "name": "new",
      "provider_name": "example.test/hashicorp/aws", "values": {"cidr_block": "10.0.0.0/16"}}],
   "child_modules": [{"address": "module.m[\"x\"]", "resources": [
-    {"address": "aws_vpc.old", "mode": "managed", "type": "aws_vpc", "name": "old", "index": 1,
+    {"address": "aws_security_group.old", "mode": "managed", "type": "aws_security_group", "name": "old", "index": 1,
      "provider_name": "example.test/hashicorp/aws",
-     "values": {"id": "vpc-1", "enable_dns_support": true, "tags": {"Name": "a"}}, "sensitive_values": {"tags": {"Name": true}}}]}]}},
+     "values": {"id": "vpc-1", "description": "x", "tags": {"Name": "a"}}, "sensitive_values": {"tags": {"Name": true}}}]}]}},
 "resource_changes": [
-  {"address": "module.m[\"x\"].aws_vpc.old[1]", "module_address": "module.m[\"x\"]", "mode": "managed", "type": "aws_vpc", "name": "old", "index": 1,
-   "change": {"actions": ["update"], "after_unknown": {"enable_dns_support": true, "tags": {}}}},
-  {"address": "aws_vpc.new", "mode": "managed", "type": "aws_vpc", "name": "new",
+  {"address": "module.m[\"x\"].aws_security_group.old[1]", "module_address": "module.m[\"x\"]", "mode": "managed", "type": "aws_security_group", "name": "old", "index": 1,
+   "change": {"actions": ["update"], "after_unknown": {"description": true, "tags": {}}}},
+  {"address": "aws_security_group.new", "mode": "managed", "type": "aws_security_group", "name": "new",
    "change": {"actions": ["create"], "after_unknown": {"id": true, "arn": true}}}],
 "prior_state": {"values": {"root_module": {"resources": [
-    {"address": "aws_vpc.prior", "mode": "managed", "type": "aws_vpc", "name": "prior",
+    {"address": "aws_security_group.prior", "mode": "managed", "type": "aws_security_group", "name": "prior",
      "provider_name": "example.test/hashicorp/aws", "values": {"id": "vpc-0", "arn": "arn:aws:ec2:eu-north-1:111111111111:vpc/vpc-0"}}]}}},
 "configuration": {
   "provider_config": {"aws": {"name": "aws", "expressions": {"region": {"references": ["var.region"]},
@@ -184,7 +196,7 @@ const PLAN: &str = r#"{
   "root_module": {
     "resources": [{"address": "aws_s3_bucket.new", "mode": "managed", "type": "aws_s3_bucket", "name": "new", "provider_config_key": "aws"}],
     "module_calls": {"m": {"module": {"resources": [
-      {"address": "aws_vpc.old", "mode": "managed", "type": "aws_vpc", "name": "old", "provider_config_key": "aws"}]}}},
+      {"address": "aws_security_group.old", "mode": "managed", "type": "aws_security_group", "name": "old", "provider_config_key": "aws"}]}}},
     "variables": {"region": {"default": "eu-west-1"}}}}}"#;
 
 #[test]
@@ -194,16 +206,16 @@ fn a_plans_outcome_is_what_was_agreed() {
     assert_eq!(
         parts(&import),
         [
-            r#"111111111111/eu-north-1/aws_vpc/vpc-1 module.m["x"].aws_vpc.old[1]"#,
+            r#"111111111111/eu-north-1/aws_security_group/vpc-1 module.m["x"].aws_security_group.old[1]"#,
             "111111111111/global/aws_s3_bucket/new aws_s3_bucket.new",
         ]
     );
     let (_, part) = &import.parts[0];
     assert_eq!((part.origin.origin.as_str(), part.origin.line), ("plan", Some(11)));
     // What is known only after apply and what is sensitive is not compared.
-    assert_eq!(part.instances[0].ignore_changes, ["enable_dns_support", "tags.Name"]);
-    assert!(!part.instances[0].attributes.contains_key("enable_dns_support"));
+    assert_eq!(part.instances[0].ignore_changes, ["description", "tags.Name"]);
+    assert!(!part.instances[0].attributes.contains_key("description"));
     let skipped = skipped(&import);
-    assert!(skipped.iter().any(|s| s.starts_with("aws_vpc.new: ") && s.contains("id")), "{skipped:?}");
+    assert!(skipped.iter().any(|s| s.starts_with("aws_security_group.new: ") && s.contains("id")), "{skipped:?}");
     assert!(skipped.iter().any(|s| s.contains("`tags.Name` is marked as sensitive")), "{skipped:?}");
 }
