@@ -4,8 +4,10 @@
 mod arn;
 mod error;
 mod import;
+mod join;
 mod json;
 pub mod limits;
+mod load;
 mod marks;
 mod place;
 mod publish;
@@ -13,5 +15,7 @@ pub mod sources;
 mod terraform;
 
 pub use error::{Error, Position};
-pub use import::{Import, Options, SecretKey, Skipped, UNPLACED, import};
+pub use import::{Import, Options, Skipped, UNPLACED, import};
+pub use join::{Joined, join};
+pub use load::{LoadError, Loaded, Reader};
 pub use publish::{Limits, Publish, Refused, publication, source_hash};

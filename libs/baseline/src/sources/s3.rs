@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Region;
 use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
+use aws_types::service_config::ServiceConfigKey;
 
 use super::{At, Found, Version, fetch_error, is_candidate, too_large};
 use crate::error::Error;
@@ -30,7 +31,9 @@ impl Buckets {
     pub(super) fn new(config: &aws_config::SdkConfig) -> Self {
         let mut builder = aws_sdk_s3::config::Builder::from(config);
         // What stands behind an endpoint of one's own has no DNS name per bucket.
-        builder.set_force_path_style(config.endpoint_url().map(|_| true));
+        if config.endpoint_url().is_some() || has_own_endpoint(config) {
+            builder.set_force_path_style(Some(true));
+        }
         Self { config: builder.build(), regions: Mutex::default() }
     }
 
@@ -140,6 +143,13 @@ impl Buckets {
         };
         Ok((bytes, version))
     }
+}
+
+/// Whether `AWS_ENDPOINT_URL_S3` or a profile's `services` section names one.
+fn has_own_endpoint(config: &aws_config::SdkConfig) -> bool {
+    let key = ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    let service = config.service_config();
+    key.is_ok_and(|key| service.is_some_and(|s| s.load_config(key).is_some()))
 }
 
 async fn within<T>(name: &str, limit: Duration, work: impl Future<Output = T>) -> Result<T, Error> {

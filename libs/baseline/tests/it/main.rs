@@ -1,6 +1,7 @@
 //! Tests of `driftline-baseline`: on states that others made, on states made here, and on S3 as moto serves it.
 
 mod import;
+mod join;
 mod publication;
 mod rough;
 mod sources;
