@@ -6,9 +6,10 @@ mod prepare;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftline_model::Origin;
 use driftline_model::catalogue::Catalogue;
 use driftline_model::record::{InputKey, Instance, Part};
+use driftline_model::secret::SecretKey;
+use driftline_model::{Origin, parents};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -20,8 +21,6 @@ use crate::place::{Evidence, Place, Providers};
 use crate::publish::source_hash;
 use crate::terraform::{self, Managed, Reading};
 use grouping::{Draft, Group};
-
-pub use prepare::SecretKey;
 
 /// Region of a part's key where it isn't known.
 pub const UNPLACED: &str = "-";
@@ -36,7 +35,7 @@ pub struct Options<'a> {
     /// Region of what the source itself doesn't place.
     pub region: Option<&'a str>,
     /// The organization's key that secrets are hashed with.
-    pub secrets: SecretKey<'a>,
+    pub secrets: &'a SecretKey,
     /// Bytes that one part may have.
     pub max_part_bytes: usize,
 }
@@ -194,26 +193,28 @@ fn draft(
     for path in &managed.unknown {
         ignore_changes.extend(marks::take_out(&mut attributes, path));
     }
-    let instance = Instance {
+    let mut instance = Instance {
         kind: managed.kind.clone(),
         address: managed.address.clone(),
         line: Some(managed.node.line()),
         attributes,
         ignore_changes: ignore_changes.into_iter().collect(),
     };
-    let parents = match prepare::parents(context.catalogue, &instance) {
+    let parents = match parents(context.catalogue, &instance) {
         Ok(parents) => parents,
-        Err(reason) => return import.skip(&managed.address, reason),
+        Err(reason) => return import.skip(&managed.address, reason.to_string()),
     };
-    for (kind, id) in parents {
-        let (instance, hidden) = prepare::publishable(context, &kind, &id, &instance, &managed.sensitive);
-        for path in hidden {
-            import.skip(
-                &managed.address,
-                format!("`{path}` is marked as sensitive: it is neither published nor compared"),
-            );
-        }
-        drafts.push(Draft { kind, id, own: own.clone(), provider: managed.provider.key.clone(), instance });
+    for path in prepare::seal_instance(context, &mut instance, &managed.sensitive) {
+        import.skip(&managed.address, format!("`{path}` is marked as sensitive: it is neither published nor compared"));
+    }
+    for parent in parents {
+        drafts.push(Draft {
+            own: Place::of(&parent).or(own.account.as_deref(), own.region.as_deref()),
+            ty: parent.ty,
+            id: parent.id,
+            provider: managed.provider.key.clone(),
+            instance: instance.clone(),
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use driftline_model::ResourceKey;
+use driftline_model::fold::APPROVED;
 use driftline_model::record::{InputKey, Part};
 
 use crate::import::{Import, Skipped, UNPLACED};
@@ -10,7 +11,7 @@ use crate::import::{Import, Skipped, UNPLACED};
 /// All parts by resource.
 #[derive(Debug, Default, PartialEq)]
 pub struct Joined {
-    /// Parts of each resource, by rank of their origin, then by source.
+    /// Parts of each resource, approved ones first, then by source.
     pub parts: BTreeMap<ResourceKey, Vec<Part>>,
     /// Parts whose region nobody knows, and which fit none or several of the known resources.
     pub unplaced: Vec<Skipped>,
@@ -44,13 +45,15 @@ impl Joined {
     fn place<'a>(&mut self, open: Vec<(ResourceKey, Part)>, known: impl IntoIterator<Item = &'a ResourceKey>) {
         let mut regions: BTreeMap<(String, String, String), Vec<String>> =
             open.iter().map(|(k, _)| (identity(k), Vec::new())).collect();
-        for key in known.into_iter().chain(self.parts.keys()) {
+        let mut see = |key: &ResourceKey| {
             if let Some(regions) = regions.get_mut(&identity(key))
                 && !regions.contains(&key.region)
             {
                 regions.push(key.region.clone());
             }
-        }
+        };
+        known.into_iter().for_each(&mut see);
+        self.parts.keys().for_each(&mut see);
         for (key, part) in open {
             let found = regions.get(&identity(&key)).map_or(&[] as &[String], Vec::as_slice);
             if let [region] = found {
@@ -59,7 +62,9 @@ impl Joined {
                 continue;
             }
             let many = if found.is_empty() { "no resource" } else { "several resources" };
-            let reason = format!("its region is not known, and {many} of its account and type have this id: add `@ACCOUNT/REGION`");
+            let reason = format!(
+                "its region is not known, and {many} of its account and type have this id: add `@ACCOUNT/REGION`"
+            );
             self.unplaced.push(Skipped { address: part.origin.address, reason });
         }
     }
@@ -69,9 +74,7 @@ fn identity(key: &ResourceKey) -> (String, String, String) {
     (key.account.clone(), key.kind.clone(), key.id.clone())
 }
 
-/// What was approved outranks what was planned, that what was applied; among equals the name of the source decides.
-fn order(part: &Part) -> (usize, &str, &str) {
-    const RANKS: [&str; 5] = ["approved", "plan", "terraform", "cloudformation", "pulumi"];
-    let rank = RANKS.iter().position(|r| *r == part.origin.origin).unwrap_or(RANKS.len());
-    (rank, &part.origin.source, &part.origin.address)
+/// As in folding: what was approved outranks all else, then the name of the source decides.
+fn order(part: &Part) -> (bool, &str, &str) {
+    (part.origin.origin != APPROVED, &part.origin.source, &part.origin.address)
 }

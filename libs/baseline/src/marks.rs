@@ -69,6 +69,15 @@ fn walk(value: &Value, path: &mut Path, found: &mut impl FnMut(Path) -> Result<(
     }
 }
 
+/// What `path` leads to, if it is there.
+pub(crate) fn find<'a>(attributes: &'a Map<String, Value>, path: &[Step]) -> Option<&'a Value> {
+    let (Step::Key(first), rest) = path.split_first()? else { return None };
+    rest.iter().try_fold(attributes.get(first)?, |value, step| match step {
+        Step::Key(key) => value.get(key),
+        Step::Index(n) => value.get(n),
+    })
+}
+
 /// Takes what `path` leads to out of the attributes and returns the dotted path that is now undeclared; `None` where
 /// nothing stands there. A marked element takes its whole list or set along unless it is the only one: positions in a
 /// mark and in a value need not agree for sets, and a list without one of its elements would be another list.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use driftline_model::Parent;
 use serde_json::{Map, Value};
 
 use crate::arn;
@@ -18,6 +19,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// What the catalogue's rules tell of a resource: its id may be an ARN.
+    pub(crate) fn of(parent: &Parent) -> Self {
+        let region = parent.region.as_deref().filter(|r| arn::is_region(r));
+        Self::default().or(parent.account.as_deref().filter(|a| arn::is_account(a)), region)
+    }
+
     /// Fills what is not known yet.
     pub(crate) fn or(self, account: Option<&str>, region: Option<&str>) -> Self {
         Self {

@@ -21,7 +21,8 @@ fn says(source: &str, origin: &str, region: &str, id: &str) -> Import {
             ignore_changes: Vec::new(),
         }],
     };
-    let key = InputKey::Part(ResourceKey::new(A, region, "aws_security_group", id), driftline_baseline::source_hash(source));
+    let key =
+        InputKey::Part(ResourceKey::new(A, region, "aws_security_group", id), driftline_baseline::source_hash(source));
     Import { parts: vec![(key, part)], ..Import::empty() }
 }
 
@@ -43,7 +44,7 @@ fn the_order_of_sources_does_not_depend_on_who_was_read_first() {
         says("y", "approved", "eu-west-1", "sg-1"),
     ];
     let first = join(imports.clone(), []);
-    assert_eq!(shown(&first), ["eu-west-1/sg-1: y z.json a.tfstate b.tfstate"]);
+    assert_eq!(shown(&first), ["eu-west-1/sg-1: y a.tfstate b.tfstate z.json"]);
     imports.reverse();
     assert_eq!(join(imports, []), first);
 }

@@ -1,5 +1,7 @@
 //! Tests of `driftline-baseline`: on states that others made, on states made here, and on S3 as moto serves it.
 
+#![allow(clippy::unwrap_used)]
+
 mod import;
 mod join;
 mod publication;
@@ -8,18 +10,22 @@ mod sources;
 mod states;
 mod terraform;
 
-use driftline_baseline::{Error, Import, Options, SecretKey};
+use driftline_baseline::{Error, Import, Options};
 use driftline_model::catalogue::Catalogue;
+use driftline_model::secret::SecretKey;
 
 fn catalogue() -> &'static Catalogue {
     static CATALOGUE: std::sync::OnceLock<Catalogue> = std::sync::OnceLock::new();
     CATALOGUE.get_or_init(|| Catalogue::embedded().unwrap())
 }
 
-const KEY: SecretKey<'static> = SecretKey { id: "test", key: b"0123456789abcdef0123456789abcdef" };
+fn secrets() -> &'static SecretKey {
+    static KEY: std::sync::OnceLock<SecretKey> = std::sync::OnceLock::new();
+    KEY.get_or_init(|| SecretKey::new("test", *b"0123456789abcdef0123456789abcdef"))
+}
 
 fn options(source: &str) -> Options<'_> {
-    Options { source, account: None, region: None, secrets: KEY, max_part_bytes: 900 * 1024 }
+    Options { source, account: None, region: None, secrets: secrets(), max_part_bytes: 900 * 1024 }
 }
 
 fn import(text: &str) -> Result<Import, Error> {

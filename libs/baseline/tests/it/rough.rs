@@ -145,7 +145,7 @@ fn errors_tell_line_and_column() {
         ("{\n  \"version\": \"4\", \"serial\": 1\n}", 2, 16),
         ("{\"version\": 4, \"serial\": 1, \"resources\": [\n  {\"mode\": \"managed\"}\n]}", 2, 3),
         ("{\"version\": 4, \"serial\": 1, \"resources\": [\n\n  7]}", 3, 3),
-        ("{\"version\": 4, \"serial\": 1, \"resources\": {\n}}", 1, 41),
+        ("{\"version\": 4, \"serial\": 1, \"resources\": {\n}}", 1, 42),
         ("", 1, 0),
     ] {
         match import(text) {
