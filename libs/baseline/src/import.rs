@@ -19,6 +19,7 @@ use crate::limits::MAX_BYTES;
 use crate::marks;
 use crate::place::{Evidence, Place, Providers};
 use crate::publish::source_hash;
+use crate::sources::Fetched;
 use crate::terraform::{self, Managed, Reading};
 use grouping::{Draft, Group};
 
@@ -97,6 +98,26 @@ impl Import {
             serial: 0,
             parts: Vec::new(),
         }
+    }
+}
+
+/// Reads what was fetched. A file that merely lay in a folder and is no baseline is an empty import with one line under
+/// `skipped`; one that was named is an error.
+pub fn read(
+    catalogue: &Catalogue,
+    fetched: &Fetched,
+    secrets: &SecretKey,
+    max_part_bytes: usize,
+) -> Result<Import, Error> {
+    let source = &fetched.source;
+    let (account, region) = (source.account.as_deref(), source.region.as_deref());
+    let options = Options { source: &source.name, account, region, secrets, max_part_bytes };
+    match import(catalogue, &fetched.bytes, options) {
+        Err(Error::NotABaseline(reason)) if source.found => {
+            let skipped = vec![Skipped { address: source.name.clone(), reason }];
+            Ok(Import { source: source.name.clone(), skipped, ..Import::empty() })
+        }
+        other => other,
     }
 }
 

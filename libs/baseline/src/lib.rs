@@ -4,10 +4,8 @@
 mod arn;
 mod error;
 mod import;
-mod join;
 mod json;
 pub mod limits;
-mod load;
 mod marks;
 mod place;
 mod publish;
@@ -15,7 +13,5 @@ pub mod sources;
 mod terraform;
 
 pub use error::{Error, Position};
-pub use import::{Import, Options, Skipped, UNPLACED, import};
-pub use join::{Joined, join};
-pub use load::{LoadError, Loaded, Reader};
+pub use import::{Import, Options, Skipped, UNPLACED, import, read};
 pub use publish::{Limits, Publish, Refused, publication, source_hash};

@@ -23,6 +23,8 @@ pub struct Source {
     pub account: Option<String>,
     /// Region of what the source itself doesn't place.
     pub region: Option<String>,
+    /// Whether it was found in a folder or under a prefix, where not every file need be a baseline.
+    pub found: bool,
     at: At,
 }
 
@@ -75,16 +77,20 @@ impl Fetcher {
     /// The sources at a location, by name, each with its version now. Of folders and prefixes these are all `.tfstate` and
     /// `.json` files; hidden folders are left alone.
     pub async fn list(&self, location: &Location) -> Result<Vec<(Source, Version)>, Error> {
-        let found = match &location.place {
+        let (name, found) = match &location.place {
             Place::Path(path) => {
-                let path = path.clone();
-                blocking(path.display().to_string(), move || file::list(&path)).await?
+                let (path, name) = (path.clone(), path.display().to_string());
+                (name.clone(), blocking(name, move || file::list(&path)).await?)
             }
-            Place::S3 { bucket, key } => self.buckets(&location.to_string())?.list(bucket, key).await?,
+            Place::S3 { bucket, key } => {
+                let name = s3::url(bucket, key);
+                let found = self.buckets(&name)?.list(bucket, key).await?;
+                (name, found)
+            }
         };
-        let with = |(name, at, version)| {
+        let with = |(own, at, version)| {
             let (account, region) = (location.account.clone(), location.region.clone());
-            (Source { name, account, region, at }, version)
+            (Source { found: own != name, name: own, account, region, at }, version)
         };
         let mut sources: Vec<(Source, Version)> = found.into_iter().map(with).collect();
         sources.sort_by(|a, b| a.0.name.cmp(&b.0.name));

@@ -159,7 +159,7 @@ async fn within<T>(name: &str, limit: Duration, work: impl Future<Output = T>) -
     }
 }
 
-fn url(bucket: &str, key: &str) -> String {
+pub(super) fn url(bucket: &str, key: &str) -> String {
     format!("s3://{bucket}/{key}")
 }
 

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod import;
-mod join;
 mod publication;
 mod rough;
 mod sources;

@@ -72,6 +72,27 @@ async fn a_folder_gives_its_states_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_file_of_a_folder_need_not_be_a_baseline_but_a_broken_one_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let fetcher = Fetcher::new(None);
+    for (text, alone, among) in [
+        ("{}", false, true),
+        (r#"{"name": "a-package"}"#, false, true),
+        ("{", false, false),
+        (&crate::state(""), true, true),
+    ] {
+        let file = folder.path().join("some.json");
+        write(&file, text);
+        for (location, good) in [(at(&file), alone), (at(folder.path()), among)] {
+            let source = fetcher.list(&location).await.unwrap().remove(0).0;
+            let fetched = fetcher.fetch(source).await.unwrap();
+            let read = driftline_baseline::read(crate::catalogue(), &fetched, crate::secrets(), 1 << 20);
+            assert_eq!(read.is_ok(), good, "{text} at {location}: {read:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn limits_and_absence_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let fetcher = Fetcher::new(None).with_max_bytes(10);
