@@ -30,7 +30,7 @@ sagemaker secretsmanager securityhub sns sqs ssm stepfunctions transfer wafv2 wo
 FUTURE = {"aws": "us-future-9", "aws-cn": "cn-future-9", "aws-us-gov": "us-gov-future-9"}
 VARIANTS = {"": (False, False), "+fips": (True, False), "+dual": (False, True), "+fips+dual": (True, True)}
 
-METADATA = ["protocol", "jsonVersion", "targetPrefix", "apiVersion", "xmlNamespace"]
+METADATA = ["protocol", "serviceId", "jsonVersion", "targetPrefix", "apiVersion"]
 HTTP = ["method", "requestUri"]
 OPERATION = ["authtype", "httpChecksumRequired", "unsignedPayload"]
 BODY = ["shape", "resultWrapper", "locationName", "xmlNamespace"]
@@ -94,7 +94,7 @@ def cut_operation(operation):
     if "hostPrefix" in operation.get("endpoint", {}):
         cut["endpoint"] = {"hostPrefix": operation["endpoint"]["hostPrefix"]}
     if operation.get("httpChecksum", {}).get("requestChecksumRequired"):
-        cut["httpChecksumRequired"] = True
+        cut["crc32Required"] = True
     for part in ("input", "output"):
         if part in operation:
             cut[part] = keep(operation[part], BODY)

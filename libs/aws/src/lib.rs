@@ -2,13 +2,16 @@
 //! goes in, one comes out, with the names and nesting that `aws SERVICE OPERATION --output json` prints.
 
 pub mod accounts;
+mod address;
 pub mod client;
 pub mod credentials;
 pub mod endpoint;
 pub mod error;
 pub mod limiter;
 pub mod model;
+mod pages;
 pub mod retry;
+mod send;
 mod wire;
 
 pub use client::{Caller, Client, ClientConfig, Limits, PageLimit};
@@ -16,3 +19,4 @@ pub use credentials::{Access, AccessConfig, AccessError, Identity, RoleConfig};
 pub use endpoint::{EndpointConfig, Partition};
 pub use error::Error;
 pub use limiter::{Limiter, LimiterConfig, Outcome, Permit};
+pub use retry::RetryConfig;

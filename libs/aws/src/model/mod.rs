@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use crate::error::Error;
 use crate::wire::Wire;
 
-pub(crate) use operation::{Operation, Paginator};
+pub(crate) use operation::{Checksum, Operation, Paginator};
 pub(crate) use shape::{Direction, Index, Member, Place, Shape};
 
 /// The kind of a value in a model.
@@ -71,10 +71,11 @@ impl Protocol {
 pub struct Service {
     name: &'static str,
     pub(crate) protocol: Protocol,
+    /// AWS's own id, as `AWS_ENDPOINT_URL_<SERVICE>` writes it, in small letters.
+    id: String,
     pub(crate) signing_name: &'static str,
     pub(crate) api_version: &'static str,
     pub(crate) target_prefix: Option<&'static str>,
-    pub(crate) xml_namespace: Option<raw::Namespace>,
     /// Errors carry the code of the query protocol that the service spoke before.
     pub(crate) query_compatible: bool,
     operations: HashMap<&'static str, Operation>,
@@ -124,10 +125,10 @@ impl Service {
         Ok(Service {
             name,
             protocol: protocol(&metadata)?,
+            id: metadata.service_id.to_ascii_lowercase().replace([' ', '-'], "_"),
             signing_name: metadata.signing_name,
             api_version: metadata.api_version,
             target_prefix: metadata.target_prefix,
-            xml_namespace: metadata.xml_namespace,
             query_compatible: metadata.aws_query_compatible.is_some(),
             operations,
             shapes,
@@ -139,6 +140,10 @@ impl Service {
     /// The service's name.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
     }
 
     /// Whether there is such an operation (`GetBucketAcl`).

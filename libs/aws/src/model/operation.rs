@@ -9,6 +9,13 @@ use super::raw;
 use super::shape::{Direction, Index, Shape, leak, shape_id};
 use super::{Kind, Service};
 
+/// What a service wants to check a body with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checksum {
+    Crc32,
+    Md5,
+}
+
 /// An operation.
 #[derive(Debug)]
 pub(crate) struct Operation {
@@ -22,7 +29,7 @@ pub(crate) struct Operation {
     pub(crate) result_wrapper: Option<&'static str>,
     pub(crate) host_prefix: Option<&'static str>,
     pub(crate) signed: bool,
-    pub(crate) checksum_required: bool,
+    pub(crate) checksum: Option<Checksum>,
     pub(crate) paginator: Option<Paginator>,
     root: Option<&'static str>,
     root_namespace: Option<raw::Namespace>,
@@ -55,7 +62,11 @@ impl Operation {
             result_wrapper: raw.output.and_then(|o| o.result_wrapper),
             host_prefix: raw.endpoint.map(|e| e.host_prefix).filter(|p| !p.is_empty()),
             signed: raw.authtype != Some("none"),
-            checksum_required: raw.http_checksum_required,
+            checksum: match (raw.crc32_required, raw.http_checksum_required) {
+                (true, _) => Some(Checksum::Crc32),
+                (false, true) => Some(Checksum::Md5),
+                (false, false) => None,
+            },
             paginator,
             root: raw.input.and_then(|i| i.location_name),
             root_namespace: raw

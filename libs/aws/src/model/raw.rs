@@ -63,9 +63,9 @@ pub(crate) struct Metadata {
     #[serde(default)]
     pub(crate) api_version: &'static str,
     #[serde(default)]
-    pub(crate) xml_namespace: Option<Namespace>,
-    #[serde(default)]
     pub(crate) signing_name: &'static str,
+    #[serde(default)]
+    pub(crate) service_id: &'static str,
     #[serde(default)]
     pub(crate) aws_query_compatible: Option<serde::de::IgnoredAny>,
 }
@@ -87,7 +87,7 @@ impl JsonVersion {
     }
 }
 
-/// An XML namespace: an object on shapes, the bare URI in a service's metadata.
+/// An XML namespace: an object on shapes, the bare URI on some operations.
 #[derive(Debug, Clone, Copy, serde::Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Namespace {
@@ -120,6 +120,8 @@ pub(crate) struct Operation {
     pub(crate) authtype: Option<&'static str>,
     #[serde(default)]
     pub(crate) http_checksum_required: bool,
+    #[serde(default)]
+    pub(crate) crc32_required: bool,
     #[serde(default)]
     pub(crate) endpoint: Option<HostPrefix>,
 }

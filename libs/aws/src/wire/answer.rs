@@ -23,12 +23,12 @@ pub(crate) fn parse(
     service: &'static Service,
     operation: &'static Operation,
     response: &HttpResponse,
-    depth: usize,
+    limit: usize,
 ) -> Result<Value, Error> {
     let shape = operation.output.map(|output| service.shape(output)).filter(|shape| !shape.members.is_empty());
     let Some(shape) = shape else { return Ok(Value::Object(Map::new())) };
     let body = response.body().bytes().unwrap_or_default();
-    let depth = u32::try_from(depth).unwrap_or(u32::MAX);
+    let depth = u32::try_from(limit).unwrap_or(u32::MAX);
     let reader = Reader { service };
     let read = match service.protocol {
         Protocol::Json10 | Protocol::Json11 => {
@@ -59,7 +59,7 @@ pub(crate) fn parse(
             )
         }
     };
-    let mut map = read.map_err(|e| unreadable(service, body, &e))?;
+    let mut map = read.map_err(|e| unreadable(service, body, limit, &e))?;
     custom::amend(service, operation, shape, &mut map);
     Ok(Value::Object(map))
 }
@@ -101,11 +101,20 @@ fn is_document(body: &[u8], fits: impl Fn(&str) -> bool) -> Result<(), Error> {
     }
 }
 
-/// A document that doesn't even end like one was cut.
-fn unreadable(service: &Service, body: &[u8], error: &SerdeError) -> Error {
-    let last = body.trim_ascii_end().last().copied();
-    let end = if service.protocol.is_json() { b'}' } else { b'>' };
-    if last == Some(end) { Error::Parse(error.to_string()) } else { Error::Truncated(error.to_string()) }
+/// A document that begins like one and doesn't end like one was cut.
+fn unreadable(service: &Service, body: &[u8], limit: usize, error: &SerdeError) -> Error {
+    // The codecs say so in words only.
+    if error.to_string().contains("maximum nesting depth") {
+        return Error::TooLarge { limit, unit: "levels" };
+    }
+    let (open, close) = if service.protocol.is_json() { (b'{', b'}') } else { (b'<', b'>') };
+    let text = body.trim_ascii();
+    let begun = text.first().is_none_or(|first| *first == open);
+    if begun && text.last() != Some(&close) {
+        Error::Truncated(error.to_string())
+    } else {
+        Error::Parse(error.to_string())
+    }
 }
 
 struct Reader {

@@ -65,16 +65,12 @@ pub(super) fn amend(service: &Service, operation: &Operation, shape: &Shape, map
                 map.insert("TemplateBody".to_owned(), template);
             }
         }
-        ("s3", "GetBucketLocation") => {
-            if map.get("LocationConstraint").is_some_and(|l| l == "") {
-                map.remove("LocationConstraint");
-            }
+        ("s3", "GetBucketLocation") if map.get("LocationConstraint").is_some_and(|l| l == "") => {
+            map.remove("LocationConstraint");
         }
-        ("s3", name) if name.starts_with("ListObject") => {
-            if map.get("EncodingType").is_some_and(|t| t == "url") {
-                map.remove("EncodingType");
-                decode_keys(map);
-            }
+        ("s3", name) if name.starts_with("ListObject") && map.get("EncodingType").is_some_and(|t| t == "url") => {
+            map.remove("EncodingType");
+            decode_keys(map);
         }
         _ => {}
     }

@@ -8,10 +8,11 @@ use aws_smithy_types::config_bag::{ConfigBag, Layer};
 use aws_smithy_types::{Blob, Document, Number};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use md5::{Digest, Md5};
 use serde_json::{Map, Value};
 
-use super::{Wire, text};
-use crate::model::{Direction, Kind, Member, Operation, Place, Protocol, Service, Shape};
+use super::{Wire, custom, text};
+use crate::model::{Checksum, Direction, Kind, Member, Operation, Place, Protocol, Service, Shape};
 
 /// The request that these parameters (which were validated) make, without an endpoint and a signature.
 pub(crate) fn build(
@@ -35,7 +36,31 @@ pub(crate) fn build(
     if let Some(shape) = shape {
         content_type(service, shape, params, &mut request)?;
     }
+    checksum(operation, &mut request);
+    custom::headers(service, &mut request);
     Ok(request)
+}
+
+/// Checksums that the service insists on, unless the caller gave one.
+fn checksum(operation: &Operation, request: &mut HttpRequest) {
+    let given = request.headers().iter().any(|(name, _)| {
+        name == "content-md5" || (name.starts_with("x-amz-checksum-") && name != "x-amz-checksum-algorithm")
+    });
+    let (false, Some(checksum)) = (given, operation.checksum) else { return };
+    let body = request.body().bytes().unwrap_or_default();
+    match checksum {
+        Checksum::Crc32 => {
+            let mut crc = flate2::Crc::new();
+            crc.update(body);
+            let sum = STANDARD.encode(crc.sum().to_be_bytes());
+            request.headers_mut().insert("x-amz-sdk-checksum-algorithm", "CRC32");
+            request.headers_mut().insert("x-amz-checksum-crc32", sum);
+        }
+        Checksum::Md5 => {
+            let sum = STANDARD.encode(Md5::digest(body));
+            request.headers_mut().insert("content-md5", sum);
+        }
+    }
 }
 
 fn bag(service: &Service, operation: &Operation) -> ConfigBag {
