@@ -217,3 +217,6 @@ fn protocol(metadata: &raw::Metadata) -> Result<Protocol, String> {
         other => return Err(format!("the protocol {other}")),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,17 +33,18 @@ fn next(path: &str) -> Option<(Step<'_>, &str)> {
     if let Some(inside) = path.strip_prefix('[') {
         let (index, tail) = inside.split_once(']')?;
         let valid = index.is_empty() || index == "*" || index.parse::<i64>().is_ok();
-        return valid.then(|| (Step::Element, tail.strip_prefix('.').unwrap_or(tail)));
+        return if valid { Some((Step::Element, after(tail)?)) } else { None };
     }
     let end = path.find(['.', '[']).unwrap_or(path.len());
     let (name, tail) = path.split_at(end);
-    if name.is_empty() {
-        return None;
+    if name.is_empty() { None } else { Some((Step::Name(name), after(tail)?)) }
+}
+
+/// What may follow a step: nothing, an element, or a dot and a name.
+fn after(tail: &str) -> Option<&str> {
+    match tail.strip_prefix('.') {
+        Some(name) if name.is_empty() || name.starts_with('[') => None,
+        Some(name) => Some(name),
+        None => (tail.is_empty() || tail.starts_with('[')).then_some(tail),
     }
-    let tail = match tail.strip_prefix('.') {
-        Some("") => return None,
-        Some(tail) => tail,
-        None => tail,
-    };
-    Some((Step::Name(name), tail))
 }

@@ -48,7 +48,7 @@ pub(crate) fn has_parameters(service: &Service) -> bool {
 
 /// Headers that a service needs beyond its model.
 pub(crate) fn headers(service: &Service, request: &mut HttpRequest) {
-    if service.name() == "apigateway" {
+    if service.name() == "apigateway" && request.headers().get("accept").is_none() {
         // The default is a hypermedia form with other names.
         request.headers_mut().insert("accept", "application/json");
     }

@@ -49,6 +49,7 @@ fn checksum(operation: &Operation, request: &mut HttpRequest) {
     let (false, Some(checksum)) = (given, operation.checksum) else { return };
     let body = request.body().bytes().unwrap_or_default();
     match checksum {
+        // Whatever algorithm the parameters name: what counts is that the body is checked.
         Checksum::Crc32 => {
             let mut crc = flate2::Crc::new();
             crc.update(body);
