@@ -66,8 +66,7 @@ pub fn assess(rules: &Rules, change: &Change<'_>) -> Assessment {
     }
     broken.sort_by(|(a, _), (b, _)| b.drift.cmp(&a.drift).then(a.id.cmp(&b.id)));
     let line = rules.changes(change.type_name).find(|c| c.covers(change.path) && turned(c.turned, change));
-    let values =
-        format!("`{}` is {}, agreed was {}", shown_path(change.path), show(change.actual), show(change.expected));
+    let values = crate::text::change(change.path, change.expected, change.actual);
     let floor = line.map_or(Severity::Low, |l| l.severity);
 
     if let Some((worst, offenders)) = broken.first() {
@@ -236,10 +235,6 @@ fn less(old: &Value, new: &Value) -> bool {
     };
     let (a, b) = (items(old), items(new));
     a != b && (b.iter().all(|v| a.contains(v)) || secure::narrower_rules(old, new)) || (!off(old) && off(new))
-}
-
-fn shown_path(path: &str) -> String {
-    crate::text::printable(path, 160)
 }
 
 fn lower_first(text: &str) -> String {

@@ -30,11 +30,31 @@ pub fn show(value: &Value) -> String {
     match value {
         Value::Null => "not set".to_owned(),
         Value::String(s) if s.is_empty() => "empty".to_owned(),
+        Value::String(s) if s.starts_with("hmac:") => "a secret".to_owned(),
         Value::String(s) => printable(s, LONGEST),
         Value::Array(items) if items.is_empty() => "empty".to_owned(),
         Value::Object(map) if map.is_empty() => "empty".to_owned(),
         other => printable(&other.to_string(), LONGEST),
     }
+}
+
+/// What is there instead of what was agreed; of lists only what was added and what is gone.
+pub fn change(path: &str, expected: &Value, actual: &Value) -> String {
+    let path = printable(path, LONGEST);
+    let items = |v: &Value| match v {
+        Value::Array(items) => items.clone(),
+        _ => Vec::new(),
+    };
+    let lists = [expected, actual].iter().all(|v| v.is_array() || v.is_null());
+    if !lists || (expected.is_null() && actual.is_null()) {
+        return format!("`{path}` is {}, agreed was {}", show(actual), show(expected));
+    }
+    let (old, new) = (items(expected), items(actual));
+    let only = |a: &[Value], b: &[Value]| a.iter().filter(|v| !b.contains(v)).map(show).collect::<Vec<_>>();
+    let (added, gone) = (only(&new, &old), only(&old, &new));
+    let told = |word: &str, items: &[String]| (!items.is_empty()).then(|| format!("{word} {}", list(items, 2)));
+    let parts: Vec<String> = [told("added", &added), told("gone", &gone)].into_iter().flatten().collect();
+    if parts.is_empty() { format!("`{path}` is in another order") } else { format!("`{path}`: {}", parts.join(", ")) }
 }
 
 /// Some of many, with how many were left out.
@@ -68,10 +88,20 @@ mod tests {
             (json!(""), "empty"),
             (json!([]), "empty"),
             (json!(true), "true"),
+            (json!("hmac:k1:0a1b"), "a secret"),
             (json!(["a\n"]), "[\"a\\n\"]"),
         ];
         for (value, expect) in cases {
             assert_eq!(show(&value), expect);
+        }
+        let changes = [
+            (json!(7), json!(1), "`p` is 1, agreed was 7"),
+            (json!(["a", "b"]), json!(["b", "c"]), "`p`: added c, gone a"),
+            (json!(null), json!(["a"]), "`p`: added a"),
+            (json!(["a", "b"]), json!(["b", "a"]), "`p` is in another order"),
+        ];
+        for (expected, actual, expect) in changes {
+            assert_eq!(change("p", &expected, &actual), expect);
         }
         let long = show(&json!("x".repeat(10_000)));
         assert_eq!(long.chars().count(), LONGEST + 1);

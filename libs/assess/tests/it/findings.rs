@@ -10,7 +10,7 @@ use crate::{ACCOUNT, assessor, snapshot};
 
 fn found(type_name: &str, attributes: Value) -> Vec<String> {
     let ((of, assessor), s) = (assessor(type_name), snapshot(type_name, "x", attributes));
-    let findings = assessor.findings(&of, &s, &Context::default());
+    let findings = assessor.findings(of, &s, &Context::default());
     findings.into_iter().filter(|f| f.severity >= Severity::High).map(|f| f.rule).collect()
 }
 
@@ -59,7 +59,7 @@ fn a_finding_carries_the_controls_of_what_it_stands_for() {
         "sg-1",
         json!({ "ingress": [rule(22, "0.0.0.0/0")], "tags": { "Owner": "a", "Environment": "b" } }),
     );
-    let findings = assessor.findings(&of, &s, &Context::default());
+    let findings = assessor.findings(of, &s, &Context::default());
     let ssh = findings.iter().find(|f| f.rule == "security_group.01").unwrap();
     assert_eq!(ssh.severity, Severity::Critical);
     assert_eq!(ssh.reason, "SSH is open to the internet: tcp 22 from 0.0.0.0/0.");
@@ -79,9 +79,9 @@ fn what_was_not_read_is_unknown() {
         ("public_access_block".to_owned(), "AccessDenied".to_owned()),
     ]
     .into();
-    let findings = assessor.findings(&of, &s, &Context::default());
+    let findings = assessor.findings(of, &s, &Context::default());
     assert!(!findings.iter().any(|f| f.path.starts_with("policy") || f.path.starts_with("public_access_block")));
-    let verdicts = assessor.verdicts(&of, &s, &Context::default());
+    let verdicts = assessor.verdicts(of, &s, &Context::default());
     let (_, block) = verdicts.iter().find(|(r, _)| r.id == "s3_bucket.04").unwrap();
     assert!(matches!(block, Verdict::Unknown(why) if why.contains("AccessDenied")), "{block:?}");
 }
@@ -93,9 +93,9 @@ fn what_aws_made_is_neither_judged_nor_unmanaged() {
     }
     let (of, assessor) = assessor("aws_kms_key");
     let mut s = snapshot("aws_kms_key", "k", json!({ "is_enabled": false }));
-    assert!(!assessor.findings(&of, &s, &Context::default()).is_empty());
+    assert!(!assessor.findings(of, &s, &Context::default()).is_empty());
     s.owner = Some("aws".to_owned());
-    assert!(assessor.findings(&of, &s, &Context::default()).is_empty());
+    assert!(assessor.findings(of, &s, &Context::default()).is_empty());
     assert_eq!(assessor.unmanaged(&s, &[]), None);
 }
 
@@ -110,7 +110,7 @@ fn an_unmanaged_resource_is_as_bad_as_what_is_critical_about_it() {
     let cases = [(json!([]), Severity::Low), (admin, Severity::Critical)];
     for (inline, expect) in cases {
         let s = snapshot("aws_iam_role", "by-hand", json!({ "inline_policy": inline }));
-        let findings = assessor.findings(&of, &s, &Context::default());
+        let findings = assessor.findings(of, &s, &Context::default());
         let drift = assessor.unmanaged(&s, &findings).unwrap();
         assert_eq!((drift.kind, drift.severity), (DriftKind::Unmanaged, expect), "{}", drift.reason);
     }

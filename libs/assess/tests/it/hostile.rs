@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use driftline_assess::{Assessor, Context};
+use driftline_assess::Context;
 use driftline_model::{Baseline, Catalogue, Declared, Snapshot};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{catalogue, snapshot};
+use crate::{shipped, snapshot};
 
 /// JSON with the words that rules look for, and with characters that must not reach a terminal.
 fn any_json() -> impl Strategy<Value = Value> {
@@ -83,13 +83,12 @@ fn fill(catalogue: &Catalogue, type_name: &str, values: &[Value]) -> (Snapshot, 
 
 #[test]
 fn judging_ends_and_prints_whatever_it_is_given() {
-    let catalogue = catalogue();
-    let assessor = Assessor::new(&catalogue).unwrap();
+    let (catalogue, assessor) = shipped();
     let names: Vec<String> = catalogue.types().map(|t| t.name.clone()).collect();
     let cases = prop::collection::vec(any_json(), 1..24);
     proptest!(ProptestConfig::with_cases(48), |(values in cases)| {
         for name in &names {
-            let (snapshot, baseline) = fill(&catalogue, name, &values);
+            let (snapshot, baseline) = fill(catalogue, name, &values);
             let of = catalogue.get(name).unwrap();
             let judge = |b| assessor.judge(of, &snapshot.key, Some(&snapshot), b, &Context::default());
             let (first, again, alone) = (judge(Some(&baseline)), judge(Some(&baseline)), judge(None));

@@ -22,7 +22,7 @@ fn agreed(attributes: Value) -> Baseline {
 fn judge(snapshot: &mut Snapshot, baseline: Option<&Baseline>) -> Judgement {
     let (of, assessor) = assessor(&snapshot.key.kind);
     snapshot.revision.clone_from(&of.revision);
-    assessor.judge(&of, &snapshot.key, Some(snapshot), baseline, &Context::default())
+    assessor.judge(of, &snapshot.key, Some(snapshot), baseline, &Context::default())
 }
 
 fn summary(judgement: &Judgement) -> Vec<(&str, Severity)> {

@@ -11,9 +11,8 @@ mod scan;
 mod severities;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::OnceLock;
 
-use driftline_assess::rules::Rules;
 use driftline_assess::secure::Sight;
 use driftline_assess::{Assessor, Verdict};
 use driftline_model::catalogue::Type;
@@ -23,31 +22,34 @@ use serde_json::Value;
 /// The account of every test.
 pub(crate) const ACCOUNT: &str = "111111111111";
 
-/// The shipped catalogue.
-pub(crate) fn catalogue() -> Catalogue {
-    Catalogue::embedded().unwrap_or_else(|problems| panic!("{problems}"))
+/// The shipped catalogue and its rules, read once.
+pub(crate) fn shipped() -> &'static (Catalogue, Assessor) {
+    static SHIPPED: OnceLock<(Catalogue, Assessor)> = OnceLock::new();
+    SHIPPED.get_or_init(|| {
+        let catalogue = Catalogue::embedded().unwrap_or_else(|problems| panic!("{problems}"));
+        let assessor = Assessor::new(&catalogue).unwrap_or_else(|e| panic!("{e}"));
+        (catalogue, assessor)
+    })
 }
 
 /// Whether the catalogue has the type yet.
 pub(crate) fn known(type_name: &str) -> bool {
-    catalogue().get(type_name).is_some()
+    shipped().0.get(type_name).is_some()
 }
 
 /// A shipped type and the rules of all.
-pub(crate) fn assessor(type_name: &str) -> (Arc<Type>, Assessor) {
-    let catalogue = catalogue();
-    let of = catalogue.get(type_name).unwrap_or_else(|| panic!("no type {type_name}")).clone();
-    (of, Assessor::new(&catalogue).unwrap())
+pub(crate) fn assessor(type_name: &str) -> (&'static Type, &'static Assessor) {
+    let (catalogue, assessor) = shipped();
+    (catalogue.get(type_name).unwrap_or_else(|| panic!("no type {type_name}")), assessor)
 }
 
 /// What one shipped rule says of these attributes.
 pub(crate) fn verdict(type_name: &str, rule: &str, attributes: Value) -> Verdict {
-    let catalogue = catalogue();
-    let rules = Rules::new(&catalogue).unwrap();
+    let (catalogue, assessor) = shipped();
     let snapshot = snapshot(type_name, "x", attributes);
     let of = catalogue.get(type_name).map(|t| &**t);
     let sight = Sight { of, snapshot: &snapshot, organization: None };
-    let rule = rules.rule(type_name, rule).unwrap_or_else(|| panic!("no rule {rule}"));
+    let rule = assessor.rules.rule(type_name, rule).unwrap_or_else(|| panic!("no rule {rule}"));
     driftline_assess::secure::verdict(rule, &sight)
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use driftline_assess::Assessor;
 use driftline_assess::attributes::within;
 use driftline_assess::controls::{Controls, FRAMEWORKS};
 use driftline_assess::rules::Rules;
 use driftline_model::{Catalogue, Severity};
 
-use crate::catalogue;
+use crate::shipped;
 
 /// Rules that need more than the resource's own configuration.
 const UNEVALUATED: [&str; 8] =
@@ -15,7 +16,7 @@ const UNEVALUATED: [&str; 8] =
 
 #[test]
 fn every_rule_is_evaluated_or_named() {
-    let rules = Rules::new(&catalogue()).unwrap();
+    let rules = &shipped().1.rules;
     let all = rules.types().flat_map(|(_, t)| &t.rules);
     let named: BTreeSet<&str> = all.filter(|r| r.needs().is_some()).map(|r| r.id.as_str()).collect();
     assert!(named.is_subset(&BTreeSet::from(UNEVALUATED)));
@@ -23,7 +24,7 @@ fn every_rule_is_evaluated_or_named() {
 
 #[test]
 fn rules_refer_only_to_rules_and_have_controls_with_titles() {
-    let (rules, controls) = (Rules::new(&catalogue()).unwrap(), Controls::shipped());
+    let (rules, controls) = (&shipped().1.rules, Controls::shipped());
     let mut ids = BTreeSet::new();
     for (type_name, of_type) in rules.types() {
         for rule in &of_type.rules {
@@ -53,7 +54,7 @@ fn the_shipped_rules_are_those_of_the_reference() {
         eprintln!("skipped: no reference table here");
         return;
     };
-    let rules = Rules::new(&catalogue()).unwrap();
+    let rules = &shipped().1.rules;
     let types: BTreeSet<&str> = rules.types().map(|(t, _)| t).collect();
     let mut wrong = Vec::new();
     for line in table.lines().skip(1) {
@@ -74,8 +75,7 @@ fn the_shipped_rules_are_those_of_the_reference() {
 
 #[test]
 fn every_path_of_a_rule_is_one_that_the_catalogue_knows() {
-    let catalogue = catalogue();
-    let rules = Rules::new(&catalogue).unwrap();
+    let (catalogue, Assessor { rules, .. }) = shipped();
     for (type_name, of_type) in rules.types() {
         let of = catalogue.get(type_name).unwrap();
         for rule in of_type.rules.iter().filter(|r| r.needs().is_none()) {

@@ -20,7 +20,7 @@ fn drift(resource: &str, kind: DriftKind, severity: Severity) -> Drift {
 fn a_report_fits_the_schema() {
     let (of, assessor) = assessor("aws_s3_bucket");
     let s = snapshot("aws_s3_bucket", "b", json!({ "public_access_block.block_public_acls": false }));
-    let findings = assessor.findings(&of, &s, &Context::default());
+    let findings = assessor.findings(of, &s, &Context::default());
     let mut drifts = vec![drift("gone", DriftKind::Missing, Severity::High)];
     drifts.extend(assessor.unmanaged(&s, &findings));
     let origin = Origin {

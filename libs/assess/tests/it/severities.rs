@@ -1,26 +1,19 @@
 //! A table of situations and what each is worth.
 
 use driftline_assess::attributes::with;
-use driftline_assess::rules::Rules;
 use driftline_assess::secure::Sight;
 use driftline_assess::severity::{Assessment, Change, assess};
-use driftline_model::{Catalogue, Severity, Snapshot};
+use driftline_model::{Severity, Snapshot};
 use serde_json::{Value, json};
 
-use crate::{catalogue, snapshot};
+use crate::{shipped, snapshot};
 
-fn change(known: &(Catalogue, Rules), type_name: &str, path: &str, expected: &Value, actual: &Value) -> Assessment {
-    change_among(known, type_name, path, (expected, actual), json!({}))
+fn change(type_name: &str, path: &str, expected: &Value, actual: &Value) -> Assessment {
+    change_among(type_name, path, (expected, actual), json!({}))
 }
 
-fn change_among(
-    known: &(Catalogue, Rules),
-    type_name: &str,
-    path: &str,
-    (expected, actual): (&Value, &Value),
-    others: Value,
-) -> Assessment {
-    let (catalogue, rules) = known;
+fn change_among(type_name: &str, path: &str, (expected, actual): (&Value, &Value), others: Value) -> Assessment {
+    let (catalogue, assessor) = shipped();
     let of = catalogue.get(type_name).map(|t| &**t);
     let holding = |value| {
         let empty = snapshot(type_name, "x", others.clone());
@@ -29,15 +22,9 @@ fn change_among(
     let (before, after) = (holding(expected), holding(actual));
     let sight = |snapshot| Sight { of, snapshot, organization: None };
     assess(
-        rules,
+        &assessor.rules,
         &Change { type_name, path, expected, actual, before: sight(&before), after: sight(&after), otherwise: None },
     )
-}
-
-fn known() -> (Catalogue, Rules) {
-    let catalogue = catalogue();
-    let rules = Rules::new(&catalogue).unwrap();
-    (catalogue, rules)
 }
 
 #[test]
@@ -53,7 +40,6 @@ fn every_situation_of_the_table_has_its_severity() {
         let whole = names.iter().fold(text.to_owned(), |t, (name, doc)| t.replace(name, doc));
         serde_json::from_str(&whole).unwrap_or_else(|e| panic!("{whole}: {e}"))
     };
-    let known = known();
     let (mut wrong, mut seen) = (Vec::new(), 0);
     for line in table.lines().filter(|l| !l.starts_with(['#', '@'])) {
         let cells: Vec<&str> = line.split('\t').collect();
@@ -62,7 +48,7 @@ fn every_situation_of_the_table_has_its_severity() {
         if type_name != "aws_new_thing" && !crate::known(type_name) {
             continue;
         }
-        let got = change_among(&known, type_name, path, (&value(expected), &value(actual)), others);
+        let got = change_among(type_name, path, (&value(expected), &value(actual)), others);
         seen += 1;
         if got.severity != severity.parse::<Severity>().unwrap() {
             wrong.push(format!("{line}\n    is {}: {}", got.severity, got.reason));
@@ -77,7 +63,6 @@ fn a_reason_is_one_printable_sentence_of_a_sane_length() {
     if !crate::known("aws_iam_policy") {
         return;
     }
-    let known = known();
     let nasty = format!("\u{1b}[31m\n\u{202e}{}", "x".repeat(100_000));
     let cases = [
         ("aws_s3_bucket", "acl", json!("private"), json!(nasty)),
@@ -97,7 +82,7 @@ fn a_reason_is_one_printable_sentence_of_a_sane_length() {
         ),
     ];
     for (type_name, path, expected, actual) in cases {
-        let reason = change(&known, type_name, path, &expected, &actual).reason;
+        let reason = change(type_name, path, &expected, &actual).reason;
         assert!(reason.chars().count() < 1200, "{} long: {type_name}.{path}", reason.chars().count());
         assert!(!reason.chars().any(|c| c.is_control() || c == '\u{202e}'), "{reason:?}");
         assert!(reason.ends_with('.'), "{reason}");
@@ -109,7 +94,6 @@ fn reasons_say_what_happened() {
     if !crate::known("aws_db_instance") {
         return;
     }
-    let known = known();
     let open = json!([{ "protocol": "tcp", "from_port": 22, "to_port": 22, "cidr_blocks": ["0.0.0.0/0"] }]);
     let cases = [
         ("aws_security_group", "ingress", json!([]), open, "SSH is open to the internet: tcp 22 from 0.0.0.0/0 ("),
@@ -124,7 +108,7 @@ fn reasons_say_what_happened() {
         ),
     ];
     for (type_name, path, expected, actual, start) in cases {
-        let reason = change(&known, type_name, path, &expected, &actual).reason;
+        let reason = change(type_name, path, &expected, &actual).reason;
         assert!(reason.starts_with(start), "{reason}");
     }
 }
