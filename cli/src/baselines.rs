@@ -6,9 +6,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use driftline_baseline::sources::{Fetcher, Location, Source, Watch};
-use driftline_baseline::{Import, Limits, Loaded, Reader, publication};
+use driftline_baseline::{Import, Limits, publication, read};
 use driftline_bus::{Log, Outgoing, Producer};
 use driftline_model::catalogue::Catalogue;
 use driftline_model::record::{INPUTS, InputKey, Keys, partition};
@@ -24,8 +24,9 @@ const MAX_PART: usize = 900 * 1024;
 
 /// The lists that stand in the log, by source name, and how to add to them.
 pub(crate) struct Baselines {
-    reader: Reader,
-    fetcher: Arc<Fetcher>,
+    catalogue: Arc<Catalogue>,
+    secret: Arc<SecretKey>,
+    fetcher: Fetcher,
     log: Option<(Arc<dyn Producer>, u32)>,
     published: Mutex<BTreeMap<String, Vec<(InputKey, Keys)>>>,
 }
@@ -33,7 +34,7 @@ pub(crate) struct Baselines {
 impl Baselines {
     /// Reads only: for `scan` and dry runs.
     pub(crate) fn reading(catalogue: Arc<Catalogue>, secret: SecretKey, aws: Option<&aws_config::SdkConfig>) -> Self {
-        Self { reader: reader(catalogue, secret), fetcher: Arc::new(Fetcher::new(aws)), log: None, published: Mutex::default() }
+        Self { catalogue, secret: Arc::new(secret), fetcher: Fetcher::new(aws), log: None, published: Mutex::default() }
     }
 
     /// Publishes to the log; reads first what stands there.
@@ -67,8 +68,8 @@ impl Baselines {
         }
         let published = published.into_iter().map(|(s, lists)| (s, lists.into_values().collect())).collect();
         let log = Some((log.producer().await?, partitions));
-        let (reader, fetcher) = (reader(catalogue, secret), Arc::new(Fetcher::new(aws)));
-        Ok(Self { reader, fetcher, log, published: Mutex::new(published) })
+        let (secret, fetcher) = (Arc::new(secret), Fetcher::new(aws));
+        Ok(Self { catalogue, secret, fetcher, log, published: Mutex::new(published) })
     }
 
     /// Imports everything at a place: what it says, per source, or why not.
@@ -80,12 +81,11 @@ impl Baselines {
     pub(crate) async fn import_for(&self, place: &str, account: Option<&str>) -> Result<Vec<Import>> {
         let mut location = Location::from_str(place)?;
         location.account = location.account.or_else(|| account.map(str::to_owned));
-        let loaded = self.reader.load(&self.fetcher, &[location]).await?;
-        anyhow::ensure!(!loaded.is_empty(), "{place}: no state or plan there (*.tfstate, *.json)");
+        let sources = self.fetcher.list(&location).await?;
+        anyhow::ensure!(!sources.is_empty(), "{place}: no state or plan there (*.tfstate, *.json)");
         let mut imports = Vec::new();
-        for Loaded { import, .. } in loaded {
-            self.publish(&import).await?;
-            imports.push(import);
+        for (source, _) in sources {
+            imports.push(self.one(source).await?);
         }
         Ok(imports)
     }
@@ -95,7 +95,8 @@ impl Baselines {
         let mut published = self.published.lock().await;
         let before = published.get(&import.source).cloned().unwrap_or_default();
         let records = publication(&before, import, Limits { max_bytes: MAX_PART, replace: false })?;
-        let mut lists: BTreeMap<String, (InputKey, Keys)> = before.into_iter().map(|(k, l)| (k.encode(), (k, l))).collect();
+        let mut lists: BTreeMap<String, (InputKey, Keys)> =
+            before.into_iter().map(|(k, l)| (k.encode(), (k, l))).collect();
         let mut deliveries = Vec::new();
         for record in records {
             let key = record.key.encode();
@@ -152,10 +153,15 @@ impl Baselines {
         }
     }
 
-    async fn again(&self, source: Source) -> Result<Import> {
-        let loaded = self.reader.load_one(&self.fetcher, source, true).await?;
-        self.publish(&loaded.import).await?;
-        Ok(loaded.import)
+    async fn one(&self, source: Source) -> Result<Import> {
+        let name = source.name.clone();
+        let fetched = self.fetcher.fetch(source).await.with_context(|| name.clone())?;
+        let (catalogue, secret) = (Arc::clone(&self.catalogue), Arc::clone(&self.secret));
+        // A large state takes a while to parse; the others go on.
+        let import = tokio::task::spawn_blocking(move || read(&catalogue, &fetched, &secret, MAX_PART)).await?;
+        let import = import.with_context(|| name)?;
+        self.publish(&import).await?;
+        Ok(import)
     }
 
     async fn look(&self, wanted: &BaselineSource, watch: &mut Watch) -> Result<()> {
@@ -166,7 +172,7 @@ impl Baselines {
         let changed: Vec<Source> = watch.changed(&now).into_iter().cloned().collect();
         for source in changed {
             let name = source.name.clone();
-            match self.again(source).await {
+            match self.one(source).await {
                 Ok(import) => {
                     tracing::info!(source = %name, baselines = import.baselines, skipped = import.skipped.len(), "baseline imported");
                 }
@@ -178,10 +184,6 @@ impl Baselines {
         }
         Ok(())
     }
-}
-
-fn reader(catalogue: Arc<Catalogue>, secret: SecretKey) -> Reader {
-    Reader { catalogue, secrets: Arc::new(secret), max_part_bytes: MAX_PART }
 }
 
 /// An absolute path for a local place, so that a server in another folder finds it; URLs stay.

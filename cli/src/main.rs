@@ -5,6 +5,7 @@ mod args;
 mod baselines;
 mod commands;
 mod config;
+mod join;
 mod output;
 mod remote;
 mod report;

@@ -46,14 +46,18 @@ impl Data {
 
 /// The server of the settings, if it answers.
 pub(crate) async fn running(config: &Config) -> Result<Option<Server>> {
-    let listen = std::fs::read_to_string(config.folder.join("api.address")).unwrap_or_else(|_| config.api.listen.clone());
+    let listen =
+        std::fs::read_to_string(config.folder.join("api.address")).unwrap_or_else(|_| config.api.listen.clone());
     let server = Server::new(&format!("http://{}", listen.trim()))?;
     Ok(server.get("/api/v1/status", &()).await.is_ok().then_some(server))
 }
 
 impl Server {
     fn new(url: &str) -> Result<Self> {
-        let client = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(2)).timeout(Duration::from_secs(120));
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .connect_timeout(Duration::from_secs(2))
+            .timeout(Duration::from_secs(120));
         Ok(Self { url: url.trim_end_matches('/').to_owned(), client: client.build()? })
     }
 

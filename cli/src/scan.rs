@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use driftline_agent::ScopeSeen;
 use driftline_assess::judge::{Assessor, Context};
-use driftline_assess::scan::{SCHEMA, ScanReport, Summary};
 use driftline_assess::posture;
+use driftline_assess::scan::{SCHEMA, ScanReport, Summary};
 use driftline_model::catalogue::Catalogue;
 use driftline_model::driftignore::{DriftIgnore, Tally};
 use driftline_model::fold::fold;
@@ -36,7 +36,8 @@ impl Scan<'_> {
         let ids = self.seen.iter().flat_map(|s| s.ids.iter().map(|id| (&s.scope.account, &s.scope.kind, id)));
         let ids: BTreeSet<_> = ids.collect();
         let whole: BTreeSet<&Scope> = self.seen.iter().filter(|s| s.listed).map(|s| &s.scope).collect();
-        let gone = |key: &&ResourceKey| !ids.contains(&(&key.account, &key.kind, &key.id)) && whole.contains(&key.scope());
+        let gone =
+            |key: &&ResourceKey| !ids.contains(&(&key.account, &key.kind, &key.id)) && whole.contains(&key.scope());
         self.agreed.keys().filter(gone).cloned().collect()
     }
 
@@ -54,7 +55,12 @@ impl Scan<'_> {
     }
 
     /// The report. `gone` are the suspects that a look-up by id has not found either.
-    pub(crate) fn report(&self, gone: &BTreeSet<ResourceKey>, ignore: Option<&DriftIgnore>, times: (String, String)) -> (ScanReport, Ignored) {
+    pub(crate) fn report(
+        &self,
+        gone: &BTreeSet<ResourceKey>,
+        ignore: Option<&DriftIgnore>,
+        times: (String, String),
+    ) -> (ScanReport, Ignored) {
         let context = Context { organization: (self.accounts.len() > 1).then_some(self.accounts) };
         let (mut drifts, mut findings) = (Vec::new(), Vec::new());
         let (mut resources, mut managed) = (0, 0);
@@ -115,7 +121,8 @@ impl Scan<'_> {
 }
 
 fn order(a: &Drift, b: &Drift) -> std::cmp::Ordering {
-    let place = |d: &Drift| (d.account.clone(), d.region.clone(), d.type_name.clone(), d.resource.clone(), d.path.clone());
+    let place =
+        |d: &Drift| (d.account.clone(), d.region.clone(), d.type_name.clone(), d.resource.clone(), d.path.clone());
     b.severity.cmp(&a.severity).then_with(|| place(a).cmp(&place(b)))
 }
 
@@ -166,7 +173,9 @@ impl Verdict {
         let counts = |d: &&Drift| d.waiver.is_none() && (d.kind != DriftKind::Unmanaged || self.unmanaged);
         let drifted = report.drifts.iter().filter(counts).any(|d| d.severity >= self.fail_on);
         let insecure = self.findings && report.findings.iter().any(|f| f.severity >= self.fail_on);
-        let blind = |c: &Coverage| matches!(c.status, CoverageStatus::Denied | CoverageStatus::Throttled | CoverageStatus::Failed);
+        let blind = |c: &Coverage| {
+            matches!(c.status, CoverageStatus::Denied | CoverageStatus::Throttled | CoverageStatus::Failed)
+        };
         if !self.allow_partial && report.coverage.iter().any(blind) {
             return 1;
         }

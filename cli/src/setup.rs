@@ -10,6 +10,7 @@ use driftline_aws::credentials::{Access, AccessConfig, RoleConfig};
 use driftline_aws::{Client, ClientConfig, EndpointConfig, Limiter, LimiterConfig, Limits};
 use driftline_bus::{EmbeddedConfig, EmbeddedLog, KafkaConfig, KafkaLog, Log};
 use driftline_model::catalogue::Catalogue;
+use driftline_model::driftignore::DriftIgnore;
 use driftline_store::engine::{Child, ChildConfig};
 use driftline_store::{Store, StoreConfig};
 
@@ -31,7 +32,12 @@ pub(crate) async fn aws(config: &Config) -> Aws {
     endpoint.dual_stack |= config.aws.dual_stack;
     let limiter = Limiter::new(LimiterConfig { requests: config.aws.requests, ..LimiterConfig::default() });
     let limits = Limits { timeout: config.aws.timeout, ..Limits::default() };
-    let client = Client::new(ClientConfig { endpoint: endpoint.clone(), limits, limiter: limiter.clone(), ..ClientConfig::default() });
+    let client = Client::new(ClientConfig {
+        endpoint: endpoint.clone(),
+        limits,
+        limiter: limiter.clone(),
+        ..ClientConfig::default()
+    });
     let access = Access::load(&AccessConfig { endpoint, ..AccessConfig::default() }, limiter).await;
     let sdk = aws_config::defaults(aws_config::BehaviorVersion::latest()).load().await;
     Aws { client, access, sdk }
@@ -45,6 +51,14 @@ pub(crate) fn catalogue(config: &Config) -> Result<Arc<Catalogue>> {
     }
     let catalogue = Catalogue::with(&files).map_err(|problems| anyhow::anyhow!("catalogue:\n{problems}"))?;
     Ok(Arc::new(catalogue))
+}
+
+/// Rules of a `.driftignore`.
+pub(crate) fn ignore_rules(text: &str) -> Result<DriftIgnore> {
+    DriftIgnore::parse(text).map_err(|errors| {
+        let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{}", lines.join("\n"))
+    })
 }
 
 /// The `.toml` files of a folder and of those in it.
@@ -86,7 +100,11 @@ pub(crate) async fn accounts(config: &Config, flags: &Targets, aws: &Aws) -> Res
     let role = role.map(|name| role_config(config, flags, name)).transpose()?;
     let mut named = named;
     if named.is_empty() && !organization {
-        let own = aws.access.whoami().await.context("which account is read? none is named, and the credentials do not tell")?;
+        let own = aws
+            .access
+            .whoami()
+            .await
+            .context("which account is read? none is named, and the credentials do not tell")?;
         named.push(setting(&own.account));
     }
     let regions = if flags.regions.is_empty() { settings.regions.clone() } else { flags.regions.clone() };
@@ -114,10 +132,18 @@ fn role_config(config: &Config, flags: &Targets, name: String) -> Result<RoleCon
 }
 
 /// What the collector reads of the accounts that were found. An account whose regions are not known is not read, and named.
-pub(crate) fn targets(config: &Config, flags: &Targets, catalogue: &Catalogue, found: Found) -> Result<(Vec<Target>, Vec<String>)> {
+pub(crate) fn targets(
+    config: &Config,
+    flags: &Targets,
+    catalogue: &Catalogue,
+    found: Found,
+) -> Result<(Vec<Target>, Vec<String>)> {
     let types = if flags.types.is_empty() { &config.accounts.types } else { &flags.types };
     for name in types {
-        anyhow::ensure!(catalogue.get(name).is_some(), "type `{name}` is not in the catalogue: `driftline catalogue list` shows them");
+        anyhow::ensure!(
+            catalogue.get(name).is_some(),
+            "type `{name}` is not in the catalogue: `driftline catalogue list` shows them"
+        );
     }
     // With regions named and `global` not among them, types without a region are still read: they are in no region.
     let mut notes: Vec<String> =

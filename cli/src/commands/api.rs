@@ -25,7 +25,10 @@ pub(crate) async fn run(global: &Global, args: &Api) -> Result<u8> {
     let region = args.region.clone().unwrap_or_else(|| aws.access.region().to_owned());
     let own = aws.access.whoami().await?.account.clone();
     let account = args.account.clone().unwrap_or(own);
-    let role = args.role_name.as_ref().map(|name| RoleConfig { external_id: args.external_id.clone(), ..RoleConfig::new(name) });
+    let role = args
+        .role_name
+        .as_ref()
+        .map(|name| RoleConfig { external_id: args.external_id.clone(), ..RoleConfig::new(name) });
     let caller = Caller {
         credentials: aws.access.for_account(&account, None, role.as_ref()).await?,
         partition: Partition::of_region(&region),

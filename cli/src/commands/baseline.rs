@@ -18,12 +18,20 @@ use crate::setup;
 pub(crate) async fn run(global: &Global, command: &Baseline) -> Result<u8> {
     let config = Config::load(global.config.as_deref())?;
     match command {
-        Baseline::Import { sources, dry_run, server } => import(global, &config, sources, *dry_run, server.as_deref()).await,
+        Baseline::Import { sources, dry_run, server } => {
+            import(global, &config, sources, *dry_run, server.as_deref()).await
+        }
         Baseline::List { server } => list(global, &config, server.as_deref()).await,
     }
 }
 
-async fn import(global: &Global, config: &Config, sources: &[String], dry_run: bool, server: Option<&str>) -> Result<u8> {
+async fn import(
+    global: &Global,
+    config: &Config,
+    sources: &[String],
+    dry_run: bool,
+    server: Option<&str>,
+) -> Result<u8> {
     let server = match server {
         Some(_) => match Data::open(config, server).await? {
             Data::Server(server) => Some(server),
@@ -45,7 +53,8 @@ async fn import(global: &Global, config: &Config, sources: &[String], dry_run: b
         let log = setup::open_log(config).await?;
         let secret = secret::of_folder(&config.secrets, &config.folder)?;
         let baselines =
-            Baselines::publishing(Arc::clone(&catalogue), secret, Some(&aws.sdk), log.as_ref(), config.bus.partitions).await?;
+            Baselines::publishing(Arc::clone(&catalogue), secret, Some(&aws.sdk), log.as_ref(), config.bus.partitions)
+                .await?;
         (baselines, "published to the log")
     } else {
         let secret = secret::of_process(&config.secrets)?;
@@ -63,7 +72,10 @@ fn told(global: &Global, total: &Value, where_to: &str) -> Result<u8> {
         output::json(total)?;
         return Ok(0);
     }
-    output::print(&format!("{} resource instances read, {} baselines ({where_to})", total["instances"], total["baselines"]));
+    output::print(&format!(
+        "{} resource instances read, {} baselines ({where_to})",
+        total["instances"], total["baselines"]
+    ));
     for (kind, count) in total["by_type"].as_object().into_iter().flatten() {
         output::print(&format!("  {count:>5} {}", safe(kind, 80)));
     }
@@ -103,12 +115,23 @@ async fn list(global: &Global, config: &Config, server: Option<&str>) -> Result<
     }
     for source in all.as_array().into_iter().flatten() {
         let keys = source["keys"].as_array().map(Vec::as_slice).unwrap_or_default();
-        output::print(&format!("{} (serial {}): {} resources", safe(source["source"].as_str().unwrap_or_default(), 200), source["serial"], keys.len()));
+        output::print(&format!(
+            "{} (serial {}): {} resources",
+            safe(source["source"].as_str().unwrap_or_default(), 200),
+            source["serial"],
+            keys.len()
+        ));
         for key in keys.iter().filter_map(Value::as_str) {
             let mut parts = key.splitn(6, '/').skip(1);
             let (account, region, kind) = (parts.next(), parts.next(), parts.next());
             let id = parts.nth(1).unwrap_or_default();
-            output::print(&format!("  {} {} {} {}", account.unwrap_or_default(), region.unwrap_or_default(), kind.unwrap_or_default(), safe(id, 120)));
+            output::print(&format!(
+                "  {} {} {} {}",
+                account.unwrap_or_default(),
+                region.unwrap_or_default(),
+                kind.unwrap_or_default(),
+                safe(id, 120)
+            ));
         }
     }
     Ok(0)

@@ -46,7 +46,8 @@ fn show(global: &Global, catalogue: &Catalogue, name: &str) -> Result<u8> {
     let Some(kind) = catalogue.get(name) else {
         anyhow::bail!("type `{name}` is not in the catalogue: `driftline catalogue list` shows them");
     };
-    let compared: Vec<_> = kind.attributes.values().filter(|a| a.uncompared.is_none()).map(|a| a.path.as_str()).collect();
+    let compared: Vec<_> =
+        kind.attributes.values().filter(|a| a.uncompared.is_none()).map(|a| a.path.as_str()).collect();
     let observed: Vec<(&str, &str)> =
         kind.attributes.values().filter_map(|a| Some((a.path.as_str(), a.uncompared.as_deref()?))).collect();
     let folds: BTreeSet<&str> = kind.folds.iter().map(|f| f.kind.as_str()).collect();
@@ -78,7 +79,8 @@ fn check(global: &Global, dir: &Path) -> Result<u8> {
         Err(problems) => problems.0,
     };
     if global.format == Format::Json {
-        let all: Vec<_> = problems.iter().map(|p| json!({ "file": p.file, "line": p.line, "message": p.message })).collect();
+        let all: Vec<_> =
+            problems.iter().map(|p| json!({ "file": p.file, "line": p.line, "message": p.message })).collect();
         output::json(&all)?;
     } else {
         problems.iter().for_each(|p| output::print(&p.to_string()));

@@ -89,7 +89,13 @@ fn list(global: &Global, page: &Value, what: &str, columns: impl Fn(&Value) -> (
     for row in rows {
         let (at, reason) = columns(row);
         let tag = style.severity(severity(row), &format!("{:<8}", text(row, "severity")));
-        let name = format!("{} {} {}  {}", text(row, "account"), safe(&text(row, "region"), 30), text(row, "type"), safe(&text(row, "resource"), 100));
+        let name = format!(
+            "{} {} {}  {}",
+            text(row, "account"),
+            safe(&text(row, "region"), 30),
+            text(row, "type"),
+            safe(&text(row, "resource"), 100)
+        );
         output::print(&format!("{tag} {}  {}", style.bold(&safe(&name, 200)), safe(&at, 100)));
         let id: String = text(row, "id").chars().take(12).collect();
         output::print(&format!("         {}  {}", style.dim(&id), style.cut(&safe(&reason, 300), 23)));
@@ -129,7 +135,12 @@ fn show(global: &Global, found: &Value) -> Result<u8> {
     lines.push("history".to_owned());
     for step in found["history"].as_array().into_iter().flatten() {
         let at = step["at_ms"].as_i64().map(crate::time::rfc3339).unwrap_or_default();
-        lines.push(format!("  {at}  {:<9} {} → {}", text(step, "transition"), value(&step["expected"], 60), value(&step["actual"], 60)));
+        lines.push(format!(
+            "  {at}  {:<9} {} → {}",
+            text(step, "transition"),
+            value(&step["expected"], 60),
+            value(&step["actual"], 60)
+        ));
     }
     output::print(&lines.join("\n"));
     Ok(0)

@@ -75,7 +75,12 @@ async fn ended() {
 }
 
 /// Reads accounts with the pipeline's budget: what the interval leaves of AWS's rates.
-async fn collector(config: &Config, flags: &Targets, catalogue: &Arc<Catalogue>, secret: &SecretKey) -> Result<Arc<Collector>> {
+async fn collector(
+    config: &Config,
+    flags: &Targets,
+    catalogue: &Arc<Catalogue>,
+    secret: &SecretKey,
+) -> Result<Arc<Collector>> {
     let aws = setup::aws(config).await;
     let found = setup::accounts(config, flags, &aws).await?;
     let (targets, notes) = setup::targets(config, flags, catalogue, found)?;
@@ -83,7 +88,14 @@ async fn collector(config: &Config, flags: &Targets, catalogue: &Arc<Catalogue>,
     anyhow::ensure!(!targets.is_empty(), "no account can be read");
     // Half of the rate of a common service (20 calls/s) over the interval: the rest is for listings and retries.
     let calls = usize::try_from(config.agent.interval.as_secs().max(1) * 10).unwrap_or(usize::MAX);
-    Ok(Arc::new(Collector::new(aws.client, Arc::clone(catalogue), secret.clone(), clock(), targets, Budget::Calls(calls))))
+    Ok(Arc::new(Collector::new(
+        aws.client,
+        Arc::clone(catalogue),
+        secret.clone(),
+        clock(),
+        targets,
+        Budget::Calls(calls),
+    )))
 }
 
 fn agent_config(config: &Config, aggregator: String) -> driftline_agent::Config {
@@ -126,8 +138,14 @@ pub(crate) async fn up(global: &Global, args: &Up) -> Result<u8> {
     let OpenStoreParts { store, opened } = open(&config).await?;
     let mut roles = Roles::new();
     let aws = setup::aws(&config).await;
-    let baselines =
-        Baselines::publishing(Arc::clone(&catalogue), secret.clone(), Some(&aws.sdk), log.as_ref(), config.bus.partitions).await?;
+    let baselines = Baselines::publishing(
+        Arc::clone(&catalogue),
+        secret.clone(),
+        Some(&aws.sdk),
+        log.as_ref(),
+        config.bus.partitions,
+    )
+    .await?;
     let baselines = Arc::new(baselines);
     let analyzer = AnalyzerConfig {
         group: config.analyzer.group.clone(),
@@ -137,8 +155,8 @@ pub(crate) async fn up(global: &Global, args: &Up) -> Result<u8> {
         ..AnalyzerConfig::default()
     };
     let status = analyzer.status.subscribe();
-    spawn_analyzer(&mut roles, analyzer, &log, &catalogue)?;
-    spawn_writer(&mut roles, &config, &log, &store);
+    spawn_analyzer(&mut roles, analyzer, &log, &catalogue, config.ignore.as_deref())?;
+    spawn_writer(&mut roles, &log, &store);
     let collector = collector(&config, &args.targets, &catalogue, &secret).await?;
     {
         let (config, log, shutdown) = (aggregator_config(&config), Arc::clone(&log), roles.shutdown.clone());
@@ -160,16 +178,18 @@ pub(crate) async fn up(global: &Global, args: &Up) -> Result<u8> {
     let address = api_listener.local_addr()?;
     {
         let started = time::now_ms();
-        let status = Arc::new(move || {
-            serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "started_ms": started, "analyzer": *status.borrow() })
-        });
+        let status = Arc::new(
+            move || serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "started_ms": started, "analyzer": *status.borrow() }),
+        );
         let api = Api { store: store.clone(), baselines, status };
         let shutdown = roles.shutdown.clone();
         roles.spawn("api", async move { Ok(api::serve(api, api_listener, shutdown).await?) });
     }
     let file = config.folder.join("api.address");
     std::fs::write(&file, address.to_string()).with_context(|| file.display().to_string())?;
-    output::note(&format!("driftline is up: http://{address} (`driftline drifts list` asks it); Ctrl-C drains and ends"));
+    output::note(&format!(
+        "driftline is up: http://{address} (`driftline drifts list` asks it); Ctrl-C drains and ends"
+    ));
     let code = roles.join().await;
     let _ = std::fs::remove_file(&file); // a stale address is only asked and not believed
     opened.close().await?;
@@ -201,15 +221,20 @@ fn spawn_analyzer(
     config: AnalyzerConfig,
     log: &Arc<dyn Log>,
     catalogue: &Arc<Catalogue>,
+    ignore: Option<&std::path::Path>,
 ) -> Result<()> {
-    let judge = Arc::new(driftline_analyzer::CatalogueJudge::new(Arc::clone(catalogue))?);
+    let text =
+        ignore.map(|path| std::fs::read_to_string(path).with_context(|| path.display().to_string())).transpose()?;
+    let rules = text.as_deref().map(|t| setup::ignore_rules(t)).transpose()?;
+    let ignore = text.as_deref().zip(rules);
+    let judge = Arc::new(driftline_analyzer::CatalogueJudge::new(Arc::clone(catalogue), ignore)?);
     let (log, shutdown) = (Arc::clone(log), roles.shutdown.clone());
     roles.spawn("analyzer", async move { Ok(driftline_analyzer::run(config, log, judge, shutdown).await?) });
     Ok(())
 }
 
-fn spawn_writer(roles: &mut Roles, config: &Config, log: &Arc<dyn Log>, store: &driftline_store::Store) {
-    let writer = WriterConfig { partitions: config.bus.partitions, ..WriterConfig::default() };
+fn spawn_writer(roles: &mut Roles, log: &Arc<dyn Log>, store: &driftline_store::Store) {
+    let writer = WriterConfig::default();
     let (log, store, shutdown) = (Arc::clone(log), store.clone(), roles.shutdown.clone());
     roles.spawn("writer", async move { Ok(driftline_analyzer::writer::run(writer, log, store, shutdown).await?) });
 }
@@ -250,16 +275,16 @@ pub(crate) async fn analyzer(global: &Global, only: Option<AnalyzerHalf>) -> Res
             group: config.analyzer.group.clone(),
             drain: config.analyzer.drain,
             partitions: config.bus.partitions,
-        state: config.folder.join("analyzer"),
-        ..AnalyzerConfig::default()
+            state: config.folder.join("analyzer"),
+            ..AnalyzerConfig::default()
         };
-        spawn_analyzer(&mut roles, analyzer, &log, &catalogue)?;
+        spawn_analyzer(&mut roles, analyzer, &log, &catalogue, config.ignore.as_deref())?;
     }
     if only == Some(AnalyzerHalf::Judge) {
         return roles.join().await;
     }
     let OpenStoreParts { store, opened } = open(&config).await?;
-    spawn_writer(&mut roles, &config, &log, &store);
+    spawn_writer(&mut roles, &log, &store);
     let code = roles.join().await;
     opened.close().await?;
     code

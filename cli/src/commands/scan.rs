@@ -10,7 +10,7 @@ use driftline_agent::ScopeSeen;
 use driftline_agent::collect::{Budget, Collector, LookedUp};
 use driftline_agent::run::Reached;
 use driftline_assess::Assessor;
-use driftline_baseline::{Import, join};
+use driftline_baseline::Import;
 use driftline_model::ResourceKey;
 use driftline_model::driftignore::DriftIgnore;
 use futures::stream::{self, StreamExt};
@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use crate::args::{self, Format, Global};
 use crate::baselines::Baselines;
 use crate::config::Config;
+use crate::join::join;
 use crate::output;
 use crate::report::{self, Notes, Style};
 use crate::scan::{Ignored, Scan, Verdict};
@@ -48,9 +49,18 @@ pub(crate) async fn run(global: &Global, args: &args::Scan) -> Result<u8> {
         [one] => Some(one.account.clone()),
         _ => None,
     };
-    let imports = agreed(&config, args, &Baselines::reading(Arc::clone(&catalogue), secret.clone(), Some(&aws.sdk)), only.as_deref()).await?;
+    let imports = agreed(
+        &config,
+        args,
+        &Baselines::reading(Arc::clone(&catalogue), secret.clone(), Some(&aws.sdk)),
+        only.as_deref(),
+    )
+    .await?;
     if imports.is_empty() {
-        hints.push("No baseline was given: only posture is judged. Give --baseline FILE, FOLDER or s3://BUCKET/KEY.".to_owned());
+        hints.push(
+            "No baseline was given: only posture is judged. Give --baseline FILE, FOLDER or s3://BUCKET/KEY."
+                .to_owned(),
+        );
     }
     let accounts: BTreeSet<String> = targets.iter().map(|t| t.account.clone()).collect();
     let collector = Collector::new(aws.client.clone(), Arc::clone(&catalogue), secret, clock(), targets, Budget::All);
@@ -60,7 +70,8 @@ pub(crate) async fn run(global: &Global, args: &args::Scan) -> Result<u8> {
     let joined = join(imports, seen.iter().flat_map(|s| &s.snapshots).map(|s| &s.key));
     skipped.extend(joined.unplaced.into_iter().map(|s| (s.address, s.reason)));
     let agreed = joined.parts;
-    let outside: BTreeSet<&str> = agreed.keys().map(|k| k.account.as_str()).filter(|a| !accounts.contains(*a)).collect();
+    let outside: BTreeSet<&str> =
+        agreed.keys().map(|k| k.account.as_str()).filter(|a| !accounts.contains(*a)).collect();
     for account in outside {
         hints.push(format!("The baselines name account {account}, which is not read: --account {account}"));
     }
@@ -76,7 +87,9 @@ pub(crate) async fn run(global: &Global, args: &args::Scan) -> Result<u8> {
         }
     }
     if args.show_ignored {
-        output::note(&serde_json::to_string_pretty(&serde_json::json!({ "drifts": ignored.drifts, "findings": ignored.findings }))?);
+        output::note(&serde_json::to_string_pretty(
+            &serde_json::json!({ "drifts": ignored.drifts, "findings": ignored.findings }),
+        )?);
     }
     let verdict = Verdict {
         fail_on: args.fail_on,
@@ -97,20 +110,11 @@ fn ignore_rules(config: &Config, args: &args::Scan) -> Result<Option<DriftIgnore
     let path = named.or_else(|| Some(PathBuf::from(".driftignore")).filter(|p| p.exists()));
     let Some(path) = path else { return Ok(None) };
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let rules = DriftIgnore::parse(&text).map_err(|errors| {
-        let lines: Vec<_> = errors.iter().map(|e| format!("{}:{e}", path.display())).collect();
-        anyhow::anyhow!("{}", lines.join("\n"))
-    })?;
-    Ok(Some(rules))
+    Ok(Some(setup::ignore_rules(&text).with_context(|| path.display().to_string())?))
 }
 
 /// Imports every baseline that was named. What a source does not place belongs to the only account that is read.
-async fn agreed(
-    config: &Config,
-    args: &args::Scan,
-    baselines: &Baselines,
-    only: Option<&str>,
-) -> Result<Vec<Import>> {
+async fn agreed(config: &Config, args: &args::Scan, baselines: &Baselines, only: Option<&str>) -> Result<Vec<Import>> {
     let configured = config.baselines.iter().map(|b| match (&b.account, &b.region) {
         (Some(account), Some(region)) => format!("{}@{account}/{region}", b.source),
         (Some(account), None) => format!("{}@{account}", b.source),
@@ -127,7 +131,11 @@ async fn agreed(
 /// Reads every account, with a progress bar on a terminal.
 async fn read(collector: &Collector, global: &Global) -> Vec<ScopeSeen> {
     let scopes: usize = collector.targets().map(|t| collector.scopes(t).len()).sum();
-    let bar = if global.format == Format::Text || global.verbose > 0 { ProgressBar::new(scopes as u64) } else { ProgressBar::hidden() };
+    let bar = if global.format == Format::Text || global.verbose > 0 {
+        ProgressBar::new(scopes as u64)
+    } else {
+        ProgressBar::hidden()
+    };
     if let Ok(style) = ProgressStyle::with_template("{spinner} reading {pos}/{len} scopes {wide_bar:.dim} {elapsed}") {
         bar.set_style(style);
     }
@@ -178,7 +186,9 @@ async fn look_up(collector: &Collector, scan: &Scan<'_>) -> (BTreeSet<ResourceKe
             LookedUp::NotFound => {
                 gone.insert(key);
             }
-            LookedUp::Found(_) => unsure.push(format!("{key} was in no listing, yet it is there: not judged in this scan")),
+            LookedUp::Found(_) => {
+                unsure.push(format!("{key} was in no listing, yet it is there: not judged in this scan"))
+            }
             LookedUp::Unknown(error) => unsure.push(format!("{key} may be missing; looking it up failed: {error}")),
         }
     }

@@ -45,7 +45,13 @@ async fn main() -> Result<()> {
     let fleet = Fleet::build(&moto.url(), 1).await?;
     fleet.write_states(&folder.path().join("states"))?;
     for account in &fleet.accounts {
-        say(&format!("  {} {:<12} {} (Terraform provider {})", account.id, account.name, account.regions.join(", "), account.provider));
+        say(&format!(
+            "  {} {:<12} {} (Terraform provider {})",
+            account.id,
+            account.name,
+            account.regions.join(", "),
+            account.provider
+        ));
     }
     let demo = Demo { driftline, config: folder.path().join("driftline.toml"), endpoint: moto.url() };
     std::fs::write(&demo.config, settings(&fleet, folder.path()))?;
@@ -60,7 +66,9 @@ async fn main() -> Result<()> {
 }
 
 async fn story(demo: &Demo, fleet: &Fleet, keep: bool) -> Result<()> {
-    say("Starting `driftline up`: agent, aggregator, log, analyzer, ClickHouse in one process; baselines from three Terraform states ...");
+    say(
+        "Starting `driftline up`: agent, aggregator, log, analyzer, ClickHouse in one process; baselines from three Terraform states ...",
+    );
     demo.wait("the baseline to be taken", || demo.settled(fleet.accounts.len()))?;
     let resources = demo.query("SELECT count() FROM resources")?;
     say(&format!("Baseline taken: {} resources watched, no drift.\n", first(&resources)));
@@ -70,7 +78,10 @@ async fn story(demo: &Demo, fleet: &Fleet, keep: bool) -> Result<()> {
     expected.iter().for_each(|e| say(&format!("  - {}", e.change)));
     let applied = changed.elapsed();
     demo.wait("all ten changes to be found", || Ok(expected.iter().all(|e| demo.found(e).unwrap_or(false))))?;
-    say(&format!("\nAll ten found {:.1} s after the last change (accounts are read every 2 s here).\n", (changed.elapsed() - applied).as_secs_f64()));
+    say(&format!(
+        "\nAll ten found {:.1} s after the last change (accounts are read every 2 s here).\n",
+        (changed.elapsed() - applied).as_secs_f64()
+    ));
     let listed = demo.run(&["drifts", "list"], false)?;
     say(&listed);
     let rows = demo.drifts()?;
@@ -90,7 +101,8 @@ async fn story(demo: &Demo, fleet: &Fleet, keep: bool) -> Result<()> {
         say(&format!("  {} --config {config} query \"{sql}\"", demo.driftline.display()));
     }
     if keep {
-        let address = std::fs::read_to_string(demo.config.with_file_name("data").join("api.address")).unwrap_or_default();
+        let address =
+            std::fs::read_to_string(demo.config.with_file_name("data").join("api.address")).unwrap_or_default();
         say(&format!("\nLeft running: API at http://{address}, simulated AWS at {}. Ctrl-C ends it.", demo.endpoint));
         tokio::signal::ctrl_c().await?;
     }
@@ -149,7 +161,8 @@ impl Demo {
 
     fn up(&self, log: &Path) -> Result<Up> {
         let out = std::fs::File::create(log)?;
-        let child = self.command().arg("up").arg("-v").stdout(out.try_clone()?).stderr(out).stdin(Stdio::null()).spawn();
+        let child =
+            self.command().arg("up").arg("-v").stdout(out.try_clone()?).stderr(out).stdin(Stdio::null()).spawn();
         Ok(Up(child.with_context(|| self.driftline.display().to_string())?))
     }
 

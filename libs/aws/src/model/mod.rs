@@ -1,11 +1,14 @@
 //! Service models: which operations a service has, what each takes and gives. The data is botocore's, cut down by
 //! `xtask/models.py`; a service is read when it is first asked for, and kept.
 
+mod lookup;
 mod operation;
 mod path;
 pub(crate) mod raw;
 mod registry;
 mod shape;
+
+pub use lookup::Models;
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
