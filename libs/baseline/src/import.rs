@@ -61,6 +61,9 @@ pub struct Import {
     /// Serial within the lineage.
     #[serde(skip)]
     pub serial: u64,
+    /// Whether the source was a baseline at all; of what merely lay in a folder that is no error.
+    #[serde(skip)]
+    pub is_baseline: bool,
     /// The parts, by key. The region is [`UNPLACED`] where the source doesn't tell it.
     #[serde(skip)]
     pub parts: Vec<(InputKey, Part)>,
@@ -96,6 +99,7 @@ impl Import {
             source: String::new(),
             lineage: String::new(),
             serial: 0,
+            is_baseline: true,
             parts: Vec::new(),
         }
     }
@@ -115,7 +119,7 @@ pub fn read(
     match import(catalogue, &fetched.bytes, options) {
         Err(Error::NotABaseline(reason)) if source.found => {
             let skipped = vec![Skipped { address: source.name.clone(), reason }];
-            Ok(Import { source: source.name.clone(), skipped, ..Import::empty() })
+            Ok(Import { source: source.name.clone(), is_baseline: false, skipped, ..Import::empty() })
         }
         other => other,
     }

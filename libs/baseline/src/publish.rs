@@ -41,6 +41,9 @@ pub enum Refused {
         /// What was published.
         published: String,
     },
+    /// What was a baseline is none now: most likely a mistake, and no reason to forget what was agreed.
+    #[error("`{0}` held a baseline and holds none now")]
+    Emptied(String),
     /// A record can't be written as JSON.
     #[error("{0}")]
     Unwritable(String),
@@ -88,6 +91,9 @@ pub fn publication(previous: &[(InputKey, Keys)], import: &Import, limits: Limit
 }
 
 fn check(previous: &[(InputKey, Keys)], import: &Import, limits: Limits) -> Result<(), Refused> {
+    if !import.is_baseline && !previous.is_empty() {
+        return Err(Refused::Emptied(import.source.clone()));
+    }
     for (_, list) in previous.iter().filter(|(_, l)| !l.lineage.is_empty() && !import.lineage.is_empty()) {
         if list.lineage != import.lineage && !limits.replace {
             return Err(Refused::OtherLineage {

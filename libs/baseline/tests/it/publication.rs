@@ -113,6 +113,15 @@ fn an_old_copy_and_another_state_are_refused() {
 }
 
 #[test]
+fn what_is_no_baseline_any_more_is_not_forgotten() {
+    let none = Import { is_baseline: false, lineage: String::new(), ..imported(0, &[]) };
+    assert_eq!(publication(&[], &none, Limits::default()), Ok(Vec::new()));
+    let mut log = Log::default();
+    log.write(&publication(&[], &imported(5, &[(A, "x", "1")]), Limits::default()).unwrap());
+    assert_eq!(publication(&log.lists(), &none, Limits::default()), Err(Refused::Emptied("s".into())));
+}
+
+#[test]
 fn lists_are_cut_to_fit_and_shrink_again() {
     let ids: Vec<String> = (0..100).map(|n| format!("vpc-{n:03}\n\"\u{1}")).collect();
     let many: Vec<(&str, &str, &str)> = ids.iter().map(|id| (A, id.as_str(), "1")).collect();

@@ -88,6 +88,7 @@ async fn a_file_of_a_folder_need_not_be_a_baseline_but_a_broken_one_is_an_error(
             let fetched = fetcher.fetch(source).await.unwrap();
             let read = driftline_baseline::read(crate::catalogue(), &fetched, crate::secrets(), 1 << 20);
             assert_eq!(read.is_ok(), good, "{text} at {location}: {read:?}");
+            assert!(read.is_ok_and(|i| i.is_baseline == alone) || !good);
         }
     }
 }
