@@ -1,6 +1,8 @@
 //! The canonical bytes of values and the content hash of snapshots. Equal content gives equal hashes on every machine and
 //! with every build of the JSON library: members are sorted here, whatever their map does.
 
+use std::cmp::Ordering;
+
 use serde_json::Value;
 
 use crate::Snapshot;
@@ -72,30 +74,30 @@ fn string(text: &str, out: &mut String) {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepared {
     hash: [u8; 32],
-    /// Sorted by path.
-    paths: Vec<(Box<str>, [u8; 16])>,
+    /// Sorted: hash of a path, hash of its value, where its name stands in `names`.
+    marks: Vec<(u64, u128, usize)>,
+    names: Vec<Box<str>>,
 }
 
 impl Prepared {
     /// Hashes a snapshot's content: attributes, which paths are unread, relations, owner, ARN. Not its key, not its
     /// revision (a new catalogue alone changes nothing), not the texts of errors.
     pub fn new(snapshot: &Snapshot) -> Self {
-        let mut paths: Vec<(Box<str>, [u8; 16])> = snapshot
-            .attributes
-            .iter()
-            .map(|(path, value)| (path.as_str().into(), short(text(value).as_bytes())))
-            .collect();
-        paths.extend(snapshot.unread.keys().map(|path| (path.as_str().into(), short(b"unread"))));
-        paths.sort_unstable();
         let mut all = blake3::Hasher::new();
         let mut add = |bytes: &[u8]| {
             all.update(&(bytes.len() as u64).to_le_bytes());
             all.update(bytes);
         };
-        for (path, hash) in &paths {
+        let read = snapshot.attributes.iter().map(|(path, value)| (path, text(value)));
+        let unread = snapshot.unread.keys().map(|path| (path, "unread".to_owned()));
+        let (mut marks, mut names) = (Vec::new(), Vec::new());
+        for (path, content) in read.chain(unread) {
             add(path.as_bytes());
-            add(hash);
+            add(content.as_bytes());
+            marks.push((twox_hash::XxHash64::oneshot(0, path.as_bytes()), short(content.as_bytes()), names.len()));
+            names.push(path.as_str().into());
         }
+        marks.sort_unstable();
         for (name, value) in &snapshot.relations {
             add(b"relation");
             add(name.as_bytes());
@@ -103,7 +105,7 @@ impl Prepared {
         }
         add(snapshot.owner.as_deref().unwrap_or_default().as_bytes());
         add(snapshot.arn.as_deref().unwrap_or_default().as_bytes());
-        Self { hash: *all.finalize().as_bytes(), paths }
+        Self { hash: *all.finalize().as_bytes(), marks, names }
     }
 
     /// The content hash, 64 hex digits.
@@ -122,44 +124,37 @@ impl Prepared {
         if self.same(other) {
             return out;
         }
-        let (mut a, mut b) = (self.paths.iter().peekable(), other.paths.iter().peekable());
-        loop {
-            match (a.peek(), b.peek()) {
-                (None, None) => return out,
-                (Some((path, _)), None) => {
-                    out.push(path);
-                    a.next();
+        let (mut i, mut j) = (0, 0);
+        while let (Some((p, x, a)), Some((q, y, b))) = (self.marks.get(i), other.marks.get(j)) {
+            match p.cmp(q) {
+                Ordering::Equal => {
+                    if x != y {
+                        out.push(&*self.names[*a]);
+                    }
+                    i += 1;
+                    j += 1;
                 }
-                (None, Some((path, _))) => {
-                    out.push(path);
-                    b.next();
+                Ordering::Less => {
+                    out.push(&*self.names[*a]);
+                    i += 1;
                 }
-                (Some((p, x)), Some((q, y))) => match p.cmp(q) {
-                    std::cmp::Ordering::Less => {
-                        out.push(p);
-                        a.next();
-                    }
-                    std::cmp::Ordering::Greater => {
-                        out.push(q);
-                        b.next();
-                    }
-                    std::cmp::Ordering::Equal => {
-                        if x != y {
-                            out.push(p);
-                        }
-                        a.next();
-                        b.next();
-                    }
-                },
+                Ordering::Greater => {
+                    out.push(&*other.names[*b]);
+                    j += 1;
+                }
             }
         }
+        out.extend(self.marks.iter().skip(i).map(|(_, _, a)| &*self.names[*a]));
+        out.extend(other.marks.iter().skip(j).map(|(_, _, b)| &*other.names[*b]));
+        out.sort_unstable();
+        out
     }
 }
 
-fn short(bytes: &[u8]) -> [u8; 16] {
+fn short(bytes: &[u8]) -> u128 {
     let mut out = [0; 16];
     out.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
-    out
+    u128::from_le_bytes(out)
 }
 
 /// The content hash of a snapshot, 64 hex digits; see [`Prepared::new`].

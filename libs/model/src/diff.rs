@@ -194,11 +194,15 @@ fn keys(
     out
 }
 
+/// Leaves, each with the index of its origin.
+type Leaves = Vec<(Leaf, usize)>;
+
 /// Leaves of one group as one difference.
 fn grouped(found: Vec<(&Attribute, Leaf, usize)>, baseline: &Baseline) -> Vec<Difference> {
-    let mut groups: BTreeMap<(Option<&str>, String), Vec<(Leaf, usize)>> = BTreeMap::new();
+    // by the group's name, or alone by its own path
+    let mut groups: BTreeMap<(Option<&str>, String), Leaves> = BTreeMap::new();
     for (attribute, leaf, origin) in found {
-        let alone = attribute.group.is_none().then(|| leaf.path.clone()).unwrap_or_default();
+        let alone = if attribute.group.is_none() { leaf.path.clone() } else { String::new() };
         groups.entry((attribute.group.as_deref(), alone)).or_default().push((leaf, origin));
     }
     let differences = groups.into_iter().filter_map(|((group, _), leaves)| difference(group, leaves, baseline));
@@ -207,7 +211,7 @@ fn grouped(found: Vec<(&Attribute, Leaf, usize)>, baseline: &Baseline) -> Vec<Di
     out
 }
 
-fn difference(group: Option<&str>, leaves: Vec<(Leaf, usize)>, baseline: &Baseline) -> Option<Difference> {
+fn difference(group: Option<&str>, leaves: Leaves, baseline: &Baseline) -> Option<Difference> {
     let origin = baseline.origins.get(leaves.first()?.1).cloned();
     let leaves: Vec<Leaf> = leaves.into_iter().map(|(leaf, _)| leaf).collect();
     if let [leaf] = leaves.as_slice() {

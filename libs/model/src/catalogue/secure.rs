@@ -194,7 +194,7 @@ impl Ports {
             return Ok(Self::Whole);
         }
         let (but, list) = match list.split_first() {
-            Some((first, rest)) if *first == Value::from("all but") => (true, rest),
+            Some((first, rest)) if first.as_str() == Some("all but") => (true, rest),
             _ => (false, list),
         };
         let range = |v: &Value| -> Option<(u16, u16)> {

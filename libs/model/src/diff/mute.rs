@@ -30,5 +30,5 @@ fn newer(declared: &Value, live: &Value) -> bool {
         text.split(|c: char| !c.is_ascii_digit()).filter(|p| !p.is_empty()).filter_map(|p| p.parse().ok()).collect()
     };
     let (declared, live) = (parts(declared), parts(live));
-    declared.first().is_some() && declared.first() == live.first() && live > declared
+    !declared.is_empty() && declared.first() == live.first() && live > declared
 }

@@ -16,9 +16,7 @@ pub(super) fn paths(ty: &Type, kind: &str, written: &str) -> Vec<String> {
     }
     let mut out = Vec::new();
     let mut add = |canonical: &str, place: &str| {
-        if place.is_empty() {
-            out.push(canonical.to_owned());
-        } else if place == written || starts(place, &written) {
+        if place.is_empty() || place == written || starts(place, &written) {
             out.push(canonical.to_owned());
         } else if let Some(rest) = written.strip_prefix(place).and_then(|r| r.strip_prefix('.')) {
             out.push(format!("{canonical}.{rest}"));

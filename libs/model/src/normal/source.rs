@@ -29,9 +29,8 @@ impl Found {
 pub(crate) fn lookup(root: &Value, path: &str) -> Found {
     let mut at = root;
     let mut names = path.split('.').filter(|n| !n.is_empty());
-    loop {
-        // a list on the way: of one, that one; of several, what each has; of none, declared as none
-        let Some(name) = names.next() else { break };
+    // a list on the way: of one, that one; of several, what each has; of none, declared as none
+    while let Some(name) = names.next() {
         at = match at {
             Value::Array(a) if a.is_empty() => return Found::Empty,
             Value::Array(a) if name.bytes().all(|b| b.is_ascii_digit()) => {

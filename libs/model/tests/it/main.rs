@@ -1,8 +1,11 @@
 //! Tests of the model: behaviour, data-driven.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that fails here says enough")]
+#![recursion_limit = "256"]
 
 mod bucket;
 mod catalogue;
 mod complete;
+mod instance;
 mod policy;
 mod rules;
 mod security_group;

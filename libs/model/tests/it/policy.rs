@@ -166,13 +166,16 @@ fn what_is_no_policy_stays_as_it_is() {
     assert_eq!(canonical(&json!({ "Version": "2012-10-17", "Statement": [] })), Value::Null);
 }
 
+/// Allow, indexes of principals, actions and resources, a condition's index.
+type Statement = (bool, Vec<usize>, Vec<usize>, Vec<usize>, usize);
+
 /// Statements over few names, so that they meet.
-fn statements() -> impl Strategy<Value = Vec<(bool, Vec<usize>, Vec<usize>, Vec<usize>, usize)>> {
+fn statements() -> impl Strategy<Value = Vec<Statement>> {
     let some = |n: usize| prop::collection::vec(0..n, 1..4);
     prop::collection::vec((any::<bool>(), some(4), some(4), some(4), 0..3_usize), 1..6)
 }
 
-fn write(list: &[(bool, Vec<usize>, Vec<usize>, Vec<usize>, usize)]) -> Value {
+fn write(list: &[Statement]) -> Value {
     let principals = ["111122223333", "arn:aws:iam::1:role/a", "arn:aws:iam::1:role/b", "*"];
     let actions = ["s3:GetObject", "s3:Get*", "s3:PutObject", "sqs:*"];
     let resources = ["arn:aws:s3:::b", "arn:aws:s3:::b/*", "arn:aws:s3:::*", "*"];
@@ -182,7 +185,7 @@ fn write(list: &[(bool, Vec<usize>, Vec<usize>, Vec<usize>, usize)]) -> Value {
         json!({ "StringEquals": { "a:b": ["x", "y"] } }),
     ];
     let pick = |names: &[&str], at: &[usize]| at.iter().map(|i| names[*i].to_owned()).collect::<Vec<_>>();
-    let one = |(allow, p, a, r, c): &(bool, Vec<usize>, Vec<usize>, Vec<usize>, usize)| json!({ "Effect": if *allow { "Allow" } else { "Deny" }, "Principal": { "AWS": pick(&principals, p) }, "Action": pick(&actions, a), "Resource": pick(&resources, r), "Condition": conditions[*c] });
+    let one = |(allow, p, a, r, c): &Statement| json!({ "Effect": if *allow { "Allow" } else { "Deny" }, "Principal": { "AWS": pick(&principals, p) }, "Action": pick(&actions, a), "Resource": pick(&resources, r), "Condition": conditions[*c] });
     policy(&list.iter().map(one).collect())
 }
 

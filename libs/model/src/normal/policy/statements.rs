@@ -24,6 +24,8 @@ struct Part {
 type Frame = (String, String);
 /// Pairs of action and resource.
 type Grants = BTreeSet<(Part, Part)>;
+/// Resources, and all actions on exactly these.
+type Group = (Vec<Part>, Vec<Part>);
 
 pub(super) fn canonical(statements: &[Value]) -> Vec<Value> {
     let mut frames: BTreeMap<Frame, BTreeMap<Part, Grants>> = BTreeMap::new();
@@ -46,7 +48,7 @@ pub(super) fn canonical(statements: &[Value]) -> Vec<Value> {
     }
     for ((effect, condition), by_principal) in frames {
         // principals with the same grants stand together, then actions with the same resources
-        let mut same: BTreeMap<Vec<(Vec<Part>, Vec<Part>)>, Vec<Part>> = BTreeMap::new();
+        let mut same: BTreeMap<Vec<Group>, Vec<Part>> = BTreeMap::new();
         for (principal, grants) in by_principal {
             same.entry(grouped(grants)).or_default().push(principal);
         }
@@ -62,7 +64,7 @@ pub(super) fn canonical(statements: &[Value]) -> Vec<Value> {
 }
 
 /// Grants as resources with all their actions; pairs that a wider pair covers say nothing and go.
-fn grouped(grants: Grants) -> Vec<(Vec<Part>, Vec<Part>)> {
+fn grouped(grants: Grants) -> Vec<Group> {
     let mut pairs: Vec<(Part, Part)> = grants.into_iter().collect();
     if pairs.len() <= MAX_COVER {
         let all = pairs.clone();
