@@ -59,7 +59,11 @@ pub fn parents(catalogue: &Catalogue, instance: &Instance) -> Result<Vec<Parent>
     }
     for ty in catalogue.parents_of_kind(&instance.kind) {
         known = true;
-        for fold in ty.folds.iter().filter(|f| applies(f, &instance.kind, &sight)) {
+        for fold in ty.folds.iter().filter(|f| f.kind == instance.kind) {
+            if !applies(fold, &instance.kind, &sight) {
+                rules.extend(fold.when.iter().map(|c| name(&c.expr)));
+                continue;
+            }
             for of in &fold.parents {
                 match of {
                     Parents::One(template) => {

@@ -55,19 +55,21 @@ fn what_cannot_be_used_is_named() {
             resource("aws_no_such_thing", "n", r#"{"id": "x"}"#),
             resource("aws_security_group", "nowhere", r#"{"id": "vpc-1"}"#),
             resource("aws_security_group", "nameless", "{}"),
+            resource("aws_security_group_rule", "neither", r#"{"security_group_id": "sg-1"}"#),
             r#"{"mode": "managed", "type": "aws_security_group", "name": "old", "instances": [{"attributes_flat": {"id": "vpc-2"}}]}"#.to_owned(),
         ]
         .join(","),
     );
     let import = import(&text).unwrap();
-    assert_eq!((import.instances, import.baselines), (5, 0));
+    assert_eq!((import.instances, import.baselines), (6, 0));
     let skipped = skipped(&import);
-    assert_eq!(skipped.len(), 5, "{skipped:?}");
+    assert_eq!(skipped.len(), 6, "{skipped:?}");
     for (address, word) in [
         ("google_compute_network.n", "provider"),
         ("aws_no_such_thing.n", "catalogue"),
         ("aws_security_group.nowhere", "@ACCOUNT"),
-        ("aws_security_group.nameless", "id"),
+        ("aws_security_group.nameless", "no value for id"),
+        ("aws_security_group_rule.neither", "no value for type"),
         ("aws_security_group.old", "flat"),
     ] {
         assert!(skipped.iter().any(|s| s.starts_with(address) && s.contains(word)), "{address} {word}: {skipped:?}");
