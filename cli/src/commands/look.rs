@@ -138,8 +138,8 @@ fn show(global: &Global, found: &Value) -> Result<u8> {
         lines.push(format!(
             "  {at}  {:<9} {} → {}",
             text(step, "transition"),
-            value(&step["expected"], 60),
-            value(&step["actual"], 60)
+            value(&step["about"]["expected"], 60),
+            value(&step["about"]["actual"], 60)
         ));
     }
     output::print(&lines.join("\n"));

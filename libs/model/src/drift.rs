@@ -189,7 +189,7 @@ pub struct Finding {
 
 /// What a transition is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "subject", rename_all = "lowercase")]
+#[serde(tag = "subject", content = "about", rename_all = "lowercase")]
 pub enum Subject {
     /// A drift.
     Drift(Drift),
@@ -258,4 +258,42 @@ pub struct Transition {
     /// The drift or finding after the transition (before it, if resolved).
     #[serde(flatten)]
     pub subject: Subject,
+}
+
+#[cfg(test)]
+mod transition_tests {
+    use super::*;
+
+    #[test]
+    fn a_transition_reads_back_as_it_was_written() {
+        let drift = Drift {
+            id: "d".into(),
+            account: "111111111111".into(),
+            region: "global".into(),
+            type_name: "aws_s3_bucket".into(),
+            resource: "b".into(),
+            arn: None,
+            kind: DriftKind::Modified,
+            path: "tags.Owner".into(),
+            expected: Value::from("a"),
+            actual: Value::Null,
+            severity: Severity::Low,
+            reason: String::new(),
+            controls: Vec::new(),
+            baseline: None,
+            remediation: None,
+            waiver: None,
+        };
+        let transition = Transition {
+            id: "t".into(),
+            transition: TransitionKind::Opened,
+            cause: "e1.2".into(),
+            at_ms: 1,
+            opened_ms: 1,
+            input_offset: 7,
+            subject: Subject::Drift(drift),
+        };
+        let text = serde_json::to_string(&transition).unwrap();
+        assert_eq!(serde_json::from_str::<Transition>(&text).unwrap(), transition);
+    }
 }
