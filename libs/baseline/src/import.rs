@@ -13,6 +13,7 @@ use driftline_model::{Origin, parents};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::arn;
 use crate::error::Error;
 use crate::json::{self, Document};
 use crate::limits::MAX_BYTES;
@@ -136,6 +137,12 @@ pub fn import(catalogue: &Catalogue, bytes: &[u8], options: Options<'_>) -> Resu
     if bytes.len() as u64 > MAX_BYTES {
         return Err(Error::TooLarge(format!("{}: larger than {MAX_BYTES} bytes", options.source)));
     }
+    if options.account.is_some_and(|a| !arn::is_account(a)) || options.region.is_some_and(|r| !arn::is_region(r)) {
+        return Err(Error::Location(
+            options.source.to_owned(),
+            "an account has 12 digits, a region a name like `eu-west-1`",
+        ));
+    }
     if bytes.starts_with(b"PK\x03\x04") {
         return Err(Error::Unsupported(
             "a plan in Terraform's own form: give the output of `terraform show -json`".to_owned(),
@@ -214,6 +221,9 @@ fn draft(
     import: &mut Import,
     drafts: &mut Vec<Draft>,
 ) {
+    if managed.sensitive.iter().chain(&managed.unknown).any(Vec::is_empty) {
+        return import.skip(&managed.address, "all of it is marked as sensitive or known only after apply");
+    }
     let mut ignore_changes: BTreeSet<String> = BTreeSet::new();
     for path in &managed.unknown {
         ignore_changes.extend(marks::take_out(&mut attributes, path));

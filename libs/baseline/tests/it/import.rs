@@ -111,6 +111,27 @@ fn what_is_marked_as_sensitive_is_not_published() {
     assert!(b.ignored.contains("tags.Token"));
 }
 
+#[test]
+fn a_mark_that_is_not_understood_hides_more_never_less() {
+    for mark in [r#"[{"type": "new_kind", "value": "tags"}]"#, "[]"] {
+        let text = state(&format!(
+            r#"{{"mode": "managed", "type": "aws_s3_bucket", "name": "b", "instances": [{{
+"attributes": {{"bucket": "b", "tags": {{"Token": "very-secret"}}}}, "sensitive_attributes": [{mark}]}}]}}"#
+        ));
+        let import = import_at(&text, A, None);
+        assert_eq!((import.instances, import.baselines), (1, 0), "{mark}");
+    }
+}
+
+#[test]
+fn an_account_that_is_none_is_refused() {
+    for (account, region) in [(Some("1"), None), (Some("a/b"), None), (Some(A), Some("here")), (None, Some("a/b-1"))] {
+        let options = Options { account, region, ..options("s") };
+        let read = driftline_baseline::import(catalogue(), state("").as_bytes(), options);
+        assert!(matches!(read, Err(driftline_baseline::Error::Location(..))), "{account:?} {region:?}");
+    }
+}
+
 const SECRETIVE: &str = r#"
 type = "aws_secretive"
 scope = "regional"
