@@ -81,16 +81,18 @@ pub fn examine(ty: &Type, snapshot: &Snapshot, baseline: &Baseline) -> Compariso
             }
             Verdict::Differs(leaves) => {
                 for leaf in leaves {
-                    let why = if ignored(baseline, &leaf.path) {
-                        Some("lifecycle.ignore_changes".to_owned())
-                    } else {
-                        mute::owner(ty, attribute, snapshot, &leaf)
-                    };
-                    match why {
-                        Some(why) => {
+                    if ignored(baseline, &leaf.path) {
+                        out.muted.insert(leaf.path, "lifecycle.ignore_changes".to_owned());
+                        continue;
+                    }
+                    match mute::owner(ty, attribute, snapshot, &leaf) {
+                        mute::Owner::Named(why) => {
                             out.muted.insert(leaf.path, why);
                         }
-                        None => found.push((attribute, leaf, declared.origin)),
+                        mute::Owner::Unknown(why) => {
+                            out.unknown.insert(leaf.path, format!("whether this is true is unread: {why}"));
+                        }
+                        mute::Owner::Nobody => found.push((attribute, leaf, declared.origin)),
                     }
                 }
             }

@@ -30,8 +30,9 @@ pub enum Var {
 }
 
 /// Where an expression starts.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum Root {
+    #[default]
     /// The resource's item in the listing; inside `fields` the element.
     Item,
     /// A named answer (`encryption:`), a context or `relations:`.
@@ -61,7 +62,7 @@ pub enum Step {
 }
 
 /// A path into the answers, with transforms: `encryption:Rules[0].X.SSEAlgorithm|lower`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Expr {
     /// Where it starts.
     pub root: Root,

@@ -11,6 +11,9 @@ use crate::resource::GLOBAL;
 use crate::secret::{self, SecretKey};
 use crate::{ResourceKey, Snapshot};
 
+/// Before a relation's name among [`Snapshot::unread`].
+pub const RELATIONS: &str = "relations:";
+
 /// Where and for whom is read.
 #[derive(Debug, Clone, Copy)]
 pub struct ObserveContext<'a> {
@@ -182,6 +185,10 @@ pub fn observe(
         }
     }
     for (name, expr) in &ty.relations {
+        if let Some(error) = expr.answers().find_map(|answer| failure(answers, answer)) {
+            snapshot.unread.insert(format!("{RELATIONS}{name}"), error);
+            continue;
+        }
         let value = expr.eval(&seen);
         if !value.is_null() {
             snapshot.relations.insert(name.clone(), value);

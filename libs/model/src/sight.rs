@@ -6,6 +6,7 @@ use crate::Snapshot;
 use crate::catalogue::Type;
 use crate::expr::{Condition, Expr, Root, Sight, Step, Var};
 use crate::normal::lookup;
+use crate::observe::RELATIONS;
 use crate::record::Instance;
 
 impl Type {
@@ -50,6 +51,7 @@ impl Type {
             .collect();
         let path = names.join(".");
         let value = match &expr.root {
+            Root::Answer(_) if unread(snapshot, &names) => return None,
             Root::Answer(_) => {
                 snapshot.relations.get(names.first().copied().unwrap_or_default()).map_or(Value::Null, |relation| {
                     lookup(relation, &names.get(1..).unwrap_or_default().join(".")).into_value()
@@ -65,6 +67,11 @@ impl Type {
         let alone = crate::normal::Alone(&value);
         Some(expr.transforms.iter().fold(value.clone(), |v, t| t.apply(v, &alone)))
     }
+}
+
+fn unread(snapshot: &Snapshot, names: &[&str]) -> bool {
+    let name = names.first().copied().unwrap_or_default();
+    snapshot.unread.contains_key(&format!("{RELATIONS}{name}"))
 }
 
 /// A source's instance as templates and conditions see it.

@@ -22,7 +22,7 @@ pub struct Snapshot {
     pub revision: String,
     /// Catalogue path to value.
     pub attributes: BTreeMap<String, Value>,
-    /// Paths that could not be read, with the error: unknown, these open and resolve nothing.
+    /// Paths (and `relations:name`) that could not be read, with the error: unknown, these open and resolve nothing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unread: BTreeMap<String, String>,
     /// What other resources the judgement needs, as the agent saw them (`autoscaler`, `key_alias` ...).

@@ -3,7 +3,7 @@
 use super::kind::{Type, starts};
 use super::read::Call;
 use super::reader::{File, Problem};
-use super::{Catalogue, Source};
+use super::{Attribute, Catalogue, Source};
 use crate::expr::{Expr, Params, Root, Step};
 
 /// AWS's service models, as far as checking a catalogue needs them. `libs/aws` implements it.
@@ -35,40 +35,59 @@ pub fn check(catalogue: &Catalogue, models: &dyn ModelLookup) -> Vec<Problem> {
                 }
             }
         }
-        let items = &ty.read.list.items;
         for attribute in ty.attributes.values() {
-            for expr in &attribute.from {
-                let known = match &expr.root {
-                    Root::Item => exists(models, &ty.read.list.call, &[items, expr]),
-                    Root::Answer(name) => match (ty.read.get.get(name), ty.read.context.get(name)) {
-                        (Some(get), _) if get.each.is_none() => {
-                            exists(models, &get.call, &get.items.iter().chain([expr]).collect::<Vec<_>>())
-                        }
-                        (_, Some(context)) => {
-                            exists(models, &context.call, &context.items.iter().chain([expr]).collect::<Vec<_>>())
-                        }
-                        _ => true,
-                    },
-                    Root::Var(_) => true,
-                };
-                if !known {
-                    say(format!("{}: the answer has no such member", attribute.path));
-                }
+            let mut unknown = Vec::new();
+            members(ty, attribute, None, models, &mut unknown);
+            for (field, path) in unknown {
+                say(format!("{field}: the answer has no member {path}"));
             }
         }
     }
     problems
 }
 
-fn exists(models: &dyn ModelLookup, call: &Call, exprs: &[&Expr]) -> bool {
-    let steps = exprs.iter().flat_map(|e| &e.steps);
-    let path: Vec<&str> = steps
-        .filter_map(|s| match s {
-            Step::Field(name) => Some(name.as_str()),
-            _ => None,
-        })
-        .collect();
-    models.output_path(&call.service, &call.operation, &path)
+/// The call that an expression reads, and the members on the way to it.
+type Place<'a> = (&'a Call, Vec<&'a str>);
+
+/// Follows an attribute's expressions (and its fields' within its elements) through the models.
+fn members<'a>(
+    ty: &'a Type,
+    attribute: &'a Attribute,
+    within: Option<&Place<'a>>,
+    models: &dyn ModelLookup,
+    unknown: &mut Vec<(String, String)>,
+) {
+    for expr in &attribute.from {
+        let Some((call, mut path)) = start(ty, &expr.root, within) else { continue };
+        path.extend(fields(expr));
+        if !models.output_path(&call.service, &call.operation, &path) {
+            unknown.push((attribute.path.clone(), path.join(".")));
+        } else if expr.transforms.is_empty() {
+            // after a transform the shape would be another
+            let place = (call, path);
+            attribute.fields.values().for_each(|f| members(ty, f, Some(&place), models, unknown));
+        }
+    }
+}
+
+fn start<'a>(ty: &'a Type, root: &Root, within: Option<&Place<'a>>) -> Option<Place<'a>> {
+    let items = |items: Option<&'a Expr>| -> Vec<&'a str> { items.map(|e| fields(e).collect()).unwrap_or_default() };
+    match (root, within) {
+        (Root::Item, Some((call, path))) => Some((call, path.clone())),
+        (Root::Item, None) => Some((&ty.read.list.call, items(Some(&ty.read.list.items)))),
+        (Root::Var(_), _) => None,
+        (Root::Answer(name), _) => {
+            let get = ty.read.get.get(name).filter(|g| g.each.is_none()).map(|g| (&g.call, items(g.items.as_ref())));
+            get.or_else(|| ty.read.context.get(name).map(|c| (&c.call, items(c.items.as_ref()))))
+        }
+    }
+}
+
+fn fields(expr: &Expr) -> impl Iterator<Item = &str> {
+    expr.steps.iter().filter_map(|s| match s {
+        Step::Field(name) => Some(name.as_str()),
+        _ => None,
+    })
 }
 
 fn parameters(params: &Params, at: &mut Vec<String>, out: &mut Vec<Vec<String>>) {

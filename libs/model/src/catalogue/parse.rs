@@ -24,8 +24,8 @@ pub(super) fn types(files: &[(&str, &str)]) -> (Vec<(String, Type)>, Vec<Problem
         } else {
             let root = file.parse();
             let table = Table::new(&file, root.get_ref(), 0);
-            if let Some(found) = one(&file, &table, &types) {
-                table.finish(&[]);
+            let found = one(&file, &table, &types);
+            if let Some(found) = found {
                 types.insert(found.name.clone(), ((*name).to_owned(), found));
             }
         }
@@ -44,12 +44,13 @@ fn one(file: &File<'_>, table: &Table<'_>, known: &BTreeMap<String, (String, Typ
         let mut extended = base.clone();
         extended.revision = revision([base.revision.as_str(), file.text]);
         extend(table, &mut extended);
+        table.finish();
         check::consistent(file, &extended);
         return Some(extended);
     }
     let read = table.need("read").and_then(|n| n.table()).and_then(|t| {
         let read = calls::read(&t);
-        t.finish(&[]);
+        t.finish();
         read
     });
     let id = table.need("id").and_then(|n| n.read(Template::parse));
@@ -70,10 +71,13 @@ fn one(file: &File<'_>, table: &Table<'_>, known: &BTreeMap<String, (String, Typ
         revision: revision([file.text]),
         service: service.or_else(|| read.as_ref().map(|r| r.list.call.service.clone())).unwrap_or_default(),
         name,
-        id: id?,
-        read: read?,
+        id: id.clone().unwrap_or_default(),
+        read: read.clone().unwrap_or_default(),
     };
     extend(table, &mut found);
+    table.finish();
+    // all of the file has been read by now, so that every problem is told at once
+    (id.is_some() && read.is_some()).then_some(())?;
     check::consistent(file, &found);
     Some(found)
 }
@@ -117,7 +121,7 @@ fn rule(node: &Node<'_>, word: &str) -> Option<Rule> {
     let table = node.table()?;
     let when = table.each("when", Condition::parse);
     let word = table.need(word)?.text()?;
-    table.finish(&[]);
+    table.finish();
     Some(Rule { when, word })
 }
 
@@ -151,7 +155,7 @@ fn fold(node: &Node<'_>) -> Option<Fold> {
     if fold.paths.is_empty() {
         table.problem("a fold needs `paths`, `into` or `element`");
     }
-    table.finish(&[]);
+    table.finish();
     Some(fold)
 }
 
@@ -163,7 +167,7 @@ fn source(path: &str, node: &Node<'_>) -> Option<Source> {
     let from = table.read("from", Source::parse);
     let from = from.unwrap_or_else(|| Source { path: path.to_owned(), ..Source::default() });
     let source = Source { fields: names(&table, "fields"), api: table.flag("api"), ..from };
-    table.finish(&[]);
+    table.finish();
     Some(source)
 }
 

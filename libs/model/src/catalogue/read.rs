@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::expr::{Condition, Expr, Params, Template};
 
 /// A call of an AWS operation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Call {
     /// botocore's name of the service: `ec2`.
     pub service: String,
@@ -22,7 +22,7 @@ pub struct Call {
 }
 
 /// The listing.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct List {
     /// The call, made with all its pages.
     pub call: Call,
@@ -83,7 +83,7 @@ pub struct Context {
 }
 
 /// All calls of a type.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Read {
     /// The listing.
     pub list: List,

@@ -164,10 +164,10 @@ impl<'a> Table<'a> {
     }
 
     /// Refuses the keys that nobody asked for.
-    pub(super) fn finish(self, more: &[&str]) {
+    pub(super) fn finish(&self) {
         for (name, node) in self.rest() {
             let asked = self.asked.borrow();
-            let known = asked.iter().map(String::as_str).chain(more.iter().copied());
+            let known = asked.iter().map(String::as_str);
             let nearest = known.map(|k| (strsim::osa_distance(k, &name), k)).min();
             let hint = match nearest {
                 Some((d, k)) if d <= 1 + k.len() / 3 => format!("; did you mean `{k}`?"),

@@ -6,17 +6,31 @@ use super::Leaf;
 use crate::Snapshot;
 use crate::catalogue::{Attribute, Change, Type};
 
+/// Whose a change is.
+pub(super) enum Owner {
+    Nobody,
+    /// Somebody's, who is there.
+    Named(String),
+    /// Somebody's, if he is there: that is unread.
+    Unknown(String),
+}
+
 /// Who owns the change, if anybody.
-pub(super) fn owner(ty: &Type, attribute: &Attribute, snapshot: &Snapshot, leaf: &Leaf) -> Option<String> {
-    let mute = attribute.muted.iter().find(|m| {
-        let made = match m.change {
+pub(super) fn owner(ty: &Type, attribute: &Attribute, snapshot: &Snapshot, leaf: &Leaf) -> Owner {
+    let mut owner = Owner::Nobody;
+    for mute in &attribute.muted {
+        let made = match mute.change {
             Change::Any => true,
             Change::Increase => number(&leaf.actual) > number(&leaf.expected),
             Change::Newer => newer(&leaf.expected, &leaf.actual),
         };
-        made && ty.holds(&m.when, snapshot) == Some(true)
-    })?;
-    Some(mute.why.clone())
+        match ty.holds(&mute.when, snapshot) {
+            Some(true) if made => return Owner::Named(mute.why.clone()),
+            None if made => owner = Owner::Unknown(mute.why.clone()),
+            _ => {}
+        }
+    }
+    owner
 }
 
 fn number(value: &Value) -> Option<f64> {

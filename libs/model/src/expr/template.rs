@@ -11,7 +11,7 @@ enum Piece {
 }
 
 /// `arn:{partition}:s3:::{Name}`; `{{` is a brace.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Template(Vec<Piece>);
 
 impl Template {

@@ -5,6 +5,7 @@
 mod bucket;
 mod catalogue;
 mod complete;
+mod general;
 mod instance;
 mod policy;
 mod rules;

@@ -110,7 +110,7 @@ pub(super) fn attribute(path: &str, node: &Node<'_>, top: bool) -> Option<Attrib
     if top {
         judged(&table, &mut found);
     }
-    table.finish(&[]);
+    table.finish();
     Some(found)
 }
 
@@ -147,7 +147,7 @@ fn mute(node: &Node<'_>) -> Option<Mute> {
     if when.is_empty() {
         table.problem("a mute needs `when`: it holds only where the owner is there");
     }
-    table.finish(&[]);
+    table.finish();
     Some(Mute { when, change: change.unwrap_or(Change::Any), why: why? })
 }
 
@@ -170,6 +170,6 @@ fn secure(node: &Node<'_>, path: &str) -> Option<Secure> {
     if tests.len() != 1 {
         table.problem(format!("`secure` needs one test, has {}", tests.len()));
     }
-    table.finish(&[]);
+    table.finish();
     Some(Secure { rule: rule?, severity: severity?, test: tests.pop()?, when, path, title })
 }

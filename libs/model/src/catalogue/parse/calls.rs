@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
-
 use crate::catalogue::read::{Batch, Call, Context, Get, List, One, Read};
 use crate::catalogue::reader::{Node, Table};
 use crate::expr::{Condition, Expr, Params, Template};
@@ -26,30 +24,24 @@ pub(super) fn read(table: &Table<'_>) -> Option<Read> {
 }
 
 fn call(table: &Table<'_>) -> Option<Call> {
-    let node = table.need("call")?;
-    let text = node.text()?;
-    let Some((service, operation)) = text.split_once(':') else {
-        node.problem("a call is `service:Operation`");
-        return None;
+    let read = |text: &str| match text.split_once(':') {
+        Some((service, operation)) => Ok((service.to_owned(), operation.to_owned())),
+        None => Err("a call is `service:Operation`".to_owned()),
     };
-    let with = table.get("with").map_or_else(|| Value::Object(Map::new()), |n| n.json());
-    let with = Params::parse(&with).map_err(|e| node.problem(e)).unwrap_or_default();
-    Some(Call {
-        service: service.to_owned(),
-        operation: operation.to_owned(),
-        with,
-        absent: table.texts("absent"),
-        iam: table.texts("iam"),
-        region: table.read("region", Template::parse),
-    })
+    let named = table.need("call").and_then(|n| n.read(read));
+    let with = table.get("with").and_then(|n| Params::parse(&n.json()).map_err(|e| n.problem(e)).ok());
+    let (absent, iam) = (table.texts("absent"), table.texts("iam"));
+    let region = table.read("region", Template::parse);
+    let (service, operation) = named?;
+    Some(Call { service, operation, with: with.unwrap_or_default(), absent, iam, region })
 }
 
 fn list(node: &Node<'_>) -> Option<List> {
     let table = node.table()?;
     let call = call(&table);
     let items = table.read("items", Expr::parse);
-    table.finish(&[]);
-    Some(List { call: call?, items: items.map_or_else(|| Expr::parse("item:").ok(), Some)? })
+    table.finish();
+    Some(List { call: call?, items: items.unwrap_or_default() })
 }
 
 fn one(node: &Node<'_>) -> Option<One> {
@@ -57,8 +49,8 @@ fn one(node: &Node<'_>) -> Option<One> {
     let call = call(&table);
     let items = table.read("items", Expr::parse);
     let missing = table.texts("missing");
-    table.finish(&[]);
-    Some(One { call: call?, items: items.map_or_else(|| Expr::parse("item:").ok(), Some)?, missing })
+    table.finish();
+    Some(One { call: call?, items: items.unwrap_or_default(), missing })
 }
 
 fn key(table: &Table<'_>) -> Option<Template> {
@@ -70,23 +62,17 @@ fn get(node: &Node<'_>) -> Option<Get> {
     let table = node.table()?;
     let call = call(&table);
     let batch = table.get("batch").and_then(|n| batch(&n));
-    let found = Get {
-        when: table.each("when", Condition::parse),
-        each: table.read("each", Expr::parse),
-        items: table.read("items", Expr::parse),
-        by: table.read("by", Expr::parse),
-        key: key(&table)?,
-        batch,
-        call: call?,
-    };
-    if found.batch.is_some() && found.by.is_none() {
+    let (when, each) = (table.each("when", Condition::parse), table.read("each", Expr::parse));
+    let (items, by) = (table.read("items", Expr::parse), table.read("by", Expr::parse));
+    let key = key(&table);
+    if batch.is_some() && by.is_none() {
         table.problem("`batch` needs `by`: whose an element is");
     }
-    if found.batch.is_some() && found.each.is_some() {
+    if batch.is_some() && each.is_some() {
         table.problem("`batch` and `each` exclude one another");
     }
-    table.finish(&[]);
-    Some(found)
+    table.finish();
+    Some(Get { call: call?, when, each, batch, items, by, key: key? })
 }
 
 fn batch(node: &Node<'_>) -> Option<Batch> {
@@ -99,19 +85,15 @@ fn batch(node: &Node<'_>) -> Option<Batch> {
         }
         size
     });
-    table.finish(&[]);
+    table.finish();
     Some(Batch { parameter: parameter?, size: size? })
 }
 
 fn context(node: &Node<'_>) -> Option<Context> {
     let table = node.table()?;
     let call = call(&table);
-    let found = Context {
-        items: table.read("items", Expr::parse),
-        by: table.read("by", Expr::parse),
-        key: key(&table)?,
-        call: call?,
-    };
-    table.finish(&[]);
-    Some(found)
+    let (items, by) = (table.read("items", Expr::parse), table.read("by", Expr::parse));
+    let key = key(&table);
+    table.finish();
+    Some(Context { call: call?, items, by, key: key? })
 }
