@@ -229,11 +229,20 @@ pub(crate) async fn open_store(config: &Config) -> Result<OpenStore> {
     Ok(OpenStore { store, engine })
 }
 
+/// Where `./dev setup` installs the engine.
+fn installed() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+    let package = format!("chdb-26.7.3/node_modules/@chdb/lib-linux-{arch}-gnu/libchdb.so");
+    Some(cache.join("driftline/tools").join(package))
+}
+
 /// The embedded engine's library: as set, or where `./dev` and the packages put it.
 fn library(config: &Config) -> Result<PathBuf> {
     let set = config.store.library.clone().or_else(|| std::env::var_os("DRIFTLINE_CHDB").map(PathBuf::from));
     let beside = std::env::current_exe().ok().and_then(|p| Some(p.parent()?.join("libchdb.so")));
-    let found = set.or(beside).filter(|p| p.exists());
+    let found = [set, beside, installed()].into_iter().flatten().find(|p| p.exists());
     found.context(
         "the embedded ClickHouse engine (libchdb.so) is not there: `./dev setup` installs it; or set `store.library` or \
          DRIFTLINE_CHDB to its path, or `store.kind = \"clickhouse\"`",
