@@ -176,7 +176,11 @@ impl Baselines {
                 Ok(import) => {
                     tracing::info!(source = %name, baselines = import.baselines, skipped = import.skipped.len(), "baseline imported");
                 }
-                Err(error) => tracing::error!("baseline: {error:#}"),
+                // It keeps what it said before, and is tried again at the next look.
+                Err(error) => {
+                    tracing::error!("baseline: {error:#}");
+                    continue;
+                }
             }
             if let Some((_, version)) = now.iter().find(|(s, _)| s.name == name) {
                 watch.imported(&name, version.clone());

@@ -301,6 +301,12 @@ mod tests {
     }
 
     #[test]
+    fn the_settings_of_the_compose_file_parse() {
+        let config = Config::parse(include_str!("../../../deploy/roles.toml")).expect("deploy/roles.toml");
+        assert!(config.accounts.organization && config.bus.kind == BusKind::Kafka);
+    }
+
+    #[test]
     fn nonsense_that_parses_is_a_problem_too() {
         let text = "[accounts]\nids = [\"123\"]\norganization = true\n[[baselines]]\naccount = \"x\"\n";
         let problems = Config::parse(text).expect_err("three problems");
