@@ -40,6 +40,8 @@ pub struct AnalyzerConfig {
     pub commit_every: Duration,
     /// `delete.retention.ms` of the topics: a state older than this may have missed tombstones.
     pub retention: Duration,
+    /// `min.compaction.lag.ms` of the topics: what is younger is there in full.
+    pub compaction_lag: Duration,
     /// How long a shutdown or a revocation waits for batches under way.
     pub drain: Duration,
     /// The clock, milliseconds since 1970 UTC: for the age of a state alone.
@@ -60,6 +62,7 @@ impl Default for AnalyzerConfig {
             waiting_bytes: 2 << 20,
             commit_every: Duration::from_secs(1),
             retention: Duration::from_hours(24),
+            compaction_lag: Duration::from_hours(7 * 24),
             drain: Duration::from_secs(10),
             now: clock,
             status: watch::Sender::new(Status::new()),
@@ -101,6 +104,7 @@ pub async fn run(
         log: Arc::clone(&log),
         judge,
         partitions: config.partitions,
+        compaction_lag: config.compaction_lag,
         now: config.now,
     };
     let consumer = log.consumer(&config.group, &[INPUTS]).await?;

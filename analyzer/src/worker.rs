@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use driftline_bus::{Error as BusError, Log, Producer, Record};
 use driftline_model::Transition;
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) producer: Arc<dyn Producer>,
     pub(crate) judge: Arc<dyn Judge>,
     pub(crate) partitions: u32,
+    pub(crate) compaction_lag: Duration,
     pub(crate) now: fn() -> i64,
 }
 
@@ -38,7 +40,7 @@ pub(crate) enum Phase {
     /// Nothing is known. `committed` is what the group has, `end` where the inputs end.
     Lost { committed: i64, end: i64 },
     /// What was open is known; inputs below `until` were judged by the lost state.
-    Fold { until: i64, last: Option<Cause> },
+    Fold { until: i64, end: i64, last: Option<Cause> },
     /// All groups are to be judged against what was open, with this cause.
     Compare { cause: Cause },
     /// As good as any.
@@ -73,6 +75,7 @@ impl Worker {
         }
         let mut rest = batch;
         if let Phase::Fold { until, .. } = self.phase {
+            let until = self.within_reach(until, &rest);
             let live = rest.split_off(rest.partition_point(|r| r.offset < until));
             self = self.blocking(move |w| w.fold(&rest)).await?;
             rest = live;
@@ -182,12 +185,28 @@ impl Worker {
                 for transition in open.into_values() {
                     step::adopt(&mut w.state, transition)?;
                 }
-                w.phase = if until > 0 || anything { Phase::Fold { until, last: None } } else { Phase::Live };
+                w.phase = if until > 0 || anything { Phase::Fold { until, end, last: None } } else { Phase::Live };
                 w.write()
             })
             .await?;
         self.end_fold(until, false);
         Ok(self)
+    }
+
+    /// Compaction may already have removed what stood below `until`, if that is long ago: then no state of that moment can
+    /// be had, and all is folded up to where the log ended when the partition was taken.
+    fn within_reach(&mut self, until: i64, records: &[Record]) -> i64 {
+        let first = records.iter().find(|r| r.offset >= until);
+        let age = |r: &Record| (self.shared.now)().saturating_sub(r.timestamp_ms);
+        let old =
+            first.is_some_and(|r| u128::try_from(age(r)).is_ok_and(|a| a > self.shared.compaction_lag.as_millis()));
+        match &mut self.phase {
+            Phase::Fold { until, end, .. } if old && *until < *end => {
+                *until = *end;
+                *until
+            }
+            _ => until,
+        }
     }
 
     fn fold(&mut self, records: &[Record]) -> Result<(), Error> {

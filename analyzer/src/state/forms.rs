@@ -59,6 +59,8 @@ pub(crate) struct Rounds {
 pub(crate) struct Evidence {
     pub(crate) order: Order,
     pub(crate) after_offset: i64,
+    /// It saw nothing.
+    pub(crate) empty: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) not_found: Vec<String>,
 }
@@ -68,8 +70,6 @@ pub(crate) struct Evidence {
 pub(crate) struct ScopeMark {
     /// The last two complete listings, newest first.
     pub(crate) listings: Vec<Evidence>,
-    /// The last listing that was complete and saw nothing.
-    pub(crate) empty: Option<Order>,
     /// The last listing, complete or not.
     pub(crate) status: Option<(Order, CoverageStatus)>,
     /// Resources that were seen and that no later list leaves out.
@@ -79,6 +79,11 @@ pub(crate) struct ScopeMark {
 }
 
 impl ScopeMark {
+    /// The newest complete listing, if it saw nothing.
+    pub(crate) fn empty(&self) -> Option<Order> {
+        self.listings.first().filter(|l| l.empty).map(|l| l.order)
+    }
+
     /// Takes a complete listing in, in whatever order listings come.
     pub(crate) fn prove(&mut self, evidence: Evidence) {
         if self.listings.iter().all(|l| l.order != evidence.order) {
@@ -146,7 +151,6 @@ pub(crate) struct PartMark {
     pub(crate) offset: i64,
     pub(crate) lineage: String,
     pub(crate) serial: u64,
-    pub(crate) hash: String,
     /// Neither withdrawn by a tombstone ...
     pub(crate) live: bool,
     /// ... nor left out of its source's list of keys.

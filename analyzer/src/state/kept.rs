@@ -1,6 +1,7 @@
 //! The winning record of a key, as it was read: its body is judged, and published again where a lower record came later.
 
 use driftline_bus::Record;
+use driftline_model::record::{H_EPOCH, H_NUMBER, H_TIME};
 use serde::{Deserialize, Serialize};
 
 use super::{Order, State, StateError, names};
@@ -27,6 +28,14 @@ impl Kept {
         let text = |(n, v): &(String, Vec<u8>)| String::from_utf8(v.clone()).ok().map(|v| (n.clone(), v));
         let headers = record.headers.iter().filter_map(text).take(HEADERS).collect();
         Self { head: Head { order, headers, gone: record.value.is_none() }, value: record.value.clone() }
+    }
+
+    /// A tombstone that the analyzer itself has proof for.
+    pub(crate) fn tombstone(order: Order, at_ms: i64) -> Self {
+        let headers =
+            [(H_EPOCH, order.epoch.to_string()), (H_NUMBER, order.number.to_string()), (H_TIME, at_ms.to_string())];
+        let headers = headers.map(|(n, v)| (n.to_owned(), v)).to_vec();
+        Self { head: Head { order: Some(order), headers, gone: true }, value: None }
     }
 
     pub(crate) fn headers(&self) -> Vec<(String, Vec<u8>)> {

@@ -1,9 +1,7 @@
 //! Which of two records of a key wins. (epoch, number) decides, never the order of arrival; an account's session is a
 //! fence for all its keys. A loser that compaction would keep is answered by the winner, published again.
 
-use driftline_model::record::{H_EPOCH, H_NUMBER, H_TIME};
-
-use super::input::Input;
+use super::input::{H_WINNER, Input};
 use super::{Effect, Pass, Refusal, Work};
 use crate::state::{Account, Kept, Order, names};
 
@@ -24,21 +22,26 @@ impl Work<'_> {
     /// Admits an observation against the order known for its key.
     pub(crate) fn admit(&mut self, input: &Input<'_>, known: Option<Order>) -> Result<Admission, Refusal> {
         let order = input.ordered()?;
-        if known == Some(order) {
-            return Ok(Admission::Repeat);
-        }
         let name = names::account(input.key.account());
         let account: Account = self.state.load(&name)?.unwrap_or_default();
-        if order.epoch < account.epoch {
+        let fenced = order.epoch < account.epoch && !input.winner();
+        if known == Some(order) {
+            // Compaction would keep this one alone, which a rebuilt state could not tell from an old agent's.
+            if fenced {
+                self.restore(input, account)?;
+            }
+            return Ok(Admission::Repeat);
+        }
+        if fenced {
             self.restore(input, account)?;
             return Ok(Admission::Fenced);
-        }
-        if order.epoch > account.epoch {
-            self.state.save(name, &Account { epoch: order.epoch })?;
         }
         if known.is_some_and(|k| order < k) {
             self.restore(input, account)?;
             return Ok(Admission::Older);
+        }
+        if order.epoch > account.epoch {
+            self.state.save(name, &Account { epoch: order.epoch })?;
         }
         Ok(Admission::New)
     }
@@ -59,16 +62,18 @@ impl Work<'_> {
         if self.pass == Pass::Silent {
             return Ok(());
         }
-        let (value, headers) = match Kept::load(self.state, input.name)? {
-            Some(kept) => (kept.value.clone(), kept.headers()),
-            None => {
-                let time = input.at_ms.to_string().into_bytes();
-                let epoch = account.epoch.to_string().into_bytes();
-                let headers = [(H_EPOCH, epoch), (H_NUMBER, b"0".to_vec()), (H_TIME, time)];
-                (None, headers.map(|(n, v)| (n.to_owned(), v)).to_vec())
-            }
-        };
-        self.effects.push(Effect::Republish { key: input.name.to_owned(), value, headers });
+        let nothing = || Kept::tombstone(Order { epoch: account.epoch, number: 0 }, input.at_ms);
+        let kept = Kept::load(self.state, input.name)?.unwrap_or_else(nothing);
+        self.republish(input.name, &kept);
         Ok(())
+    }
+
+    /// Publishes what won, as such.
+    pub(crate) fn republish(&mut self, key: &str, kept: &Kept) {
+        let mut headers = kept.headers();
+        if headers.iter().all(|(n, _)| n != H_WINNER) {
+            headers.push((H_WINNER.to_owned(), b"1".to_vec()));
+        }
+        self.effects.push(Effect::Republish { key: key.to_owned(), value: kept.value.clone(), headers });
     }
 }

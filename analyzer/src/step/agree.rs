@@ -6,8 +6,8 @@ use driftline_model::ResourceKey;
 use driftline_model::record::{InputKey, Keys, Part};
 
 use super::input::Input;
-use super::{Refusal, Work};
-use crate::state::{GroupKey, ListMark, PartMark, SourceMark, names};
+use super::{Effect, Pass, Refusal, Work};
+use crate::state::{GroupKey, Kept, ListMark, PartMark, SourceMark, names};
 
 /// Whether a record of (lineage, serial) is below what is known: a lower serial of the same lineage. Sources without a
 /// lineage are ordered by offset, as they are read.
@@ -37,19 +37,13 @@ pub(crate) fn part(work: &mut Work<'_>, input: &Input<'_>, key: &ResourceKey, so
         _ => false,
     };
     if old || dropped {
-        return work.restore_agreed(input);
+        // What its source no longer lists must not come back by way of its own winner.
+        return work.restore_agreed(input, !dropped);
     }
     input.keep(work.state)?;
     work.state.put(names::published(&key.account, source, input.name), Vec::new());
-    let hash = input.hash();
-    let mark = PartMark {
-        offset: input.record.offset,
-        lineage: body.lineage,
-        serial: body.serial,
-        hash,
-        live: true,
-        unlisted: false,
-    };
+    let (offset, lineage, serial) = (input.record.offset, body.lineage, body.serial);
+    let mark = PartMark { offset, lineage, serial, live: true, unlisted: false };
     group.parts.entry(key.region.clone()).or_default().insert(source.to_owned(), mark);
     work.decide(&name, group)
 }
@@ -75,7 +69,7 @@ pub(crate) fn keys(
         return Err(Refusal::Poison("part beyond the list's own number of parts".to_owned()));
     }
     if mark.lists.get(&part).is_some_and(|k| lower(&body.lineage, body.serial, (&k.lineage, k.serial))) {
-        return work.restore_agreed(input);
+        return work.restore_agreed(input, true);
     }
     input.keep(work.state)?;
     let offset = input.record.offset;
@@ -128,16 +122,18 @@ impl Work<'_> {
         Ok(self.state.load(&names::source(account, source))?.unwrap_or_default())
     }
 
-    /// As for observations: what was refused must not be what compaction keeps.
-    fn restore_agreed(&mut self, input: &Input<'_>) -> Result<(), Refusal> {
-        use super::{Effect, Pass};
-        use crate::state::Kept;
+    /// As for observations: what was refused must not be what compaction keeps. Without a winner it is withdrawn.
+    fn restore_agreed(&mut self, input: &Input<'_>, winner: bool) -> Result<(), Refusal> {
         if self.pass == Pass::Silent {
             return Ok(());
         }
-        let kept = Kept::load(self.state, input.name)?;
-        let (value, headers) = kept.map(|k| (k.value.clone(), k.headers())).unwrap_or_default();
-        self.effects.push(Effect::Republish { key: input.name.to_owned(), value, headers });
+        match Kept::load(self.state, input.name)?.filter(|_| winner) {
+            Some(kept) => self.republish(input.name, &kept),
+            None => {
+                let (key, value, headers) = (input.name.to_owned(), None, Vec::new());
+                self.effects.push(Effect::Republish { key, value, headers });
+            }
+        }
         Ok(())
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn cycle(work: &mut Work<'_>, input: &Input<'_>, account: &str) -> Re
     for scope in scopes {
         let mut mark = work.scope(&scope)?;
         if note(&mut mark, &scope, &round, listings.get(&scope).copied()) {
-            if mark.live > 0 && mark.empty == Some(order) {
+            if mark.live > 0 && mark.empty() == Some(order) {
                 emptied.push(scope.clone());
             }
             work.state.save(names::scope(&scope), &mark)?;
@@ -62,21 +62,17 @@ fn by_scope<'a>(account: &str, listings: &'a [Listing]) -> BTreeMap<Scope, &'a L
 
 /// Adds to a scope what this round saw of it; says whether that is anything.
 fn note(mark: &mut ScopeMark, scope: &Scope, round: &Round, listing: Option<&Listing>) -> bool {
-    let (status, evidence, empty) = match listing {
+    let (status, evidence) = match listing {
         Some(l) => {
-            let evidence =
-                Evidence { order: round.order, after_offset: l.after_offset, not_found: l.not_found.clone() };
-            (l.coverage.status, evidence, l.coverage.resources == 0)
+            let (after_offset, empty, not_found) = (l.after_offset, l.coverage.resources == 0, l.not_found.clone());
+            (l.coverage.status, Evidence { order: round.order, after_offset, empty, not_found })
         }
-        None if round.covers(scope) => (CoverageStatus::Complete, round.evidence(), true),
+        None if round.covers(scope) => (CoverageStatus::Complete, round.evidence()),
         None => return false,
     };
     mark.status = mark.status.max(Some((round.order, status)));
     if status == CoverageStatus::Complete {
         mark.prove(evidence);
-        if empty {
-            mark.empty = mark.empty.max(Some(round.order));
-        }
     }
     true
 }

@@ -9,7 +9,7 @@ use driftline_model::{CoverageStatus, DriftKind, Finding, Severity, Snapshot, Su
 
 use super::{Effect, Pass, Refusal, Work};
 use crate::judge::{Judged, Sight};
-use crate::state::{Group, GroupKey, PartMark, ScopeMark, names};
+use crate::state::{Group, GroupKey, Kept, PartMark, ScopeMark, Seen, names};
 
 /// The region of a part whose source does not tell it.
 pub(crate) const UNKNOWN_REGION: &str = "-";
@@ -80,11 +80,7 @@ impl View {
         for region in group.seen.keys().chain(group.parts.keys()) {
             scopes.insert(region.clone(), work.scope(&key.scope(region))?);
         }
-        let is_live = |region: &String| {
-            let seen = group.seen.get(region);
-            seen.is_some_and(|s| scopes.get(region).is_some_and(|m| !m.gone(s)))
-        };
-        let live: BTreeSet<String> = group.seen.keys().filter(|r| is_live(r)).cloned().collect();
+        let live: BTreeSet<String> = group.seen.iter().filter(|(_, s)| s.live).map(|(r, _)| r.clone()).collect();
         let mut agreed: BTreeMap<String, Agreed> = BTreeMap::new();
         for (region, sources) in &group.parts {
             for (source, mark) in sources.iter().filter(|(_, m)| m.agreed()) {
@@ -125,7 +121,7 @@ impl View {
         };
         let absent = |mark: &ScopeMark, since| mark.absent(&key.id, offset, since);
         if region != UNKNOWN_REGION {
-            let since = group.seen.get(region).map(|s| s.order.max(s.unlisted.unwrap_or(s.order)));
+            let since = group.seen.get(region).map(|s| s.order);
             return self.scopes.get(region).is_some_and(|mark| absent(mark, since));
         }
         let unsupported = |m: &ScopeMark| matches!(m.status, Some((_, CoverageStatus::Unsupported)));
@@ -141,6 +137,7 @@ impl Work<'_> {
         if self.pass == Pass::Silent {
             return Ok(self.save_group(key, &group)?);
         }
+        self.bury(key, &mut group)?;
         let verdict = self.verdict(key, &group)?;
         let name = names::pending(key);
         match (verdict.pending, self.state.get(&name)?.is_some()) {
@@ -150,6 +147,23 @@ impl Work<'_> {
         }
         self.emit(&mut group, verdict);
         Ok(self.save_group(key, &group)?)
+    }
+
+    /// What lists and listings prove to be gone becomes a tombstone, published too: compaction must not keep the
+    /// snapshot for want of one.
+    fn bury(&mut self, key: &GroupKey, group: &mut Group) -> Result<(), Refusal> {
+        for (region, seen) in &mut group.seen {
+            let Some(list) = seen.unlisted.filter(|_| seen.live) else { continue };
+            if self.scope(&key.scope(region))?.gone(seen, list) {
+                let name = InputKey::Snapshot(key.resource(region)).encode();
+                let tombstone = Kept::tombstone(list, self.cause.at_ms);
+                tombstone.save(self.state, &name)?;
+                self.republish(&name, &tombstone);
+                *seen =
+                    Seen { order: list, offset: self.cause.offset, hash: String::new(), live: false, unlisted: None };
+            }
+        }
+        Ok(())
     }
 
     fn verdict(&mut self, key: &GroupKey, group: &Group) -> Result<Verdict, Refusal> {
@@ -167,9 +181,6 @@ impl Work<'_> {
             let judged = self.ask(key, region, Sight::Seen(&snapshot), &parts);
             let maybe_moved = moved.values().any(|r| *r == region);
             verdict.take(region, judged, !maybe_moved && !view.ambiguous.contains(region));
-            if view.ambiguous.contains(region) {
-                verdict.holds.stray.insert(region.clone());
-            }
         }
         for region in homeless {
             if !view.absent(key, group, region) {

@@ -24,7 +24,7 @@ impl Listed {
             Some((parts, low, high)) => Some((low, high, super::observe::ids(work, scope, parts)?)),
             None => None,
         };
-        Ok(Self { manifest, empty: mark.empty })
+        Ok(Self { manifest, empty: mark.empty() })
     }
 
     /// The order of the newest list, where it should hold an id seen at `order` and does not.
@@ -39,11 +39,10 @@ impl Listed {
 }
 
 impl ScopeMark {
-    /// Whether a sighting is gone: the newest list leaves it out, and a complete listing that began after the sighting was
-    /// durable confirms that list. Without the second half a resource that was made while a listing ran would flap.
-    pub(crate) fn gone(&self, seen: &Seen) -> bool {
-        let confirms = |l: &Evidence, m| l.order >= m && l.after_offset >= seen.offset;
-        !seen.live || seen.unlisted.is_some_and(|m| self.listings.iter().any(|l| confirms(l, m)))
+    /// Whether a sighting that `list` leaves out is gone: a complete listing that began after the sighting was durable
+    /// confirms that list. Without it a resource that was made while a listing ran would flap.
+    pub(crate) fn gone(&self, seen: &Seen, list: Order) -> bool {
+        self.listings.iter().any(|l| l.order >= list && l.after_offset >= seen.offset)
     }
 
     /// Whether it is proven, twice, that an id agreed at `offset` and last known at `since` is not there.
@@ -85,7 +84,6 @@ impl Work<'_> {
         let mut mark = ScopeMark::default();
         for round in self.rounds(&scope.account)?.last.iter().filter(|r| r.covers(scope)) {
             mark.prove(round.evidence());
-            mark.empty = mark.empty.max(Some(round.order));
         }
         Ok(mark)
     }
@@ -109,7 +107,7 @@ impl Work<'_> {
     /// The order of the newest list, where it should hold this id and does not.
     pub(crate) fn unlisted(&self, scope: &Scope, id: &str, order: Order) -> Result<Option<Order>, Refusal> {
         let mark = self.scope(scope)?;
-        let newest = mark.whole().map(|(_, _, high)| high).max(mark.empty);
+        let newest = mark.whole().map(|(_, _, high)| high).max(mark.empty());
         // Nearly always: a snapshot comes after the lists before it. Only a late one is looked up.
         if newest.is_none_or(|n| n <= order) {
             return Ok(None);
@@ -126,6 +124,6 @@ impl Work<'_> {
 
 impl Round {
     pub(crate) fn evidence(&self) -> Evidence {
-        Evidence { order: self.order, after_offset: self.after_offset, not_found: Vec::new() }
+        Evidence { order: self.order, after_offset: self.after_offset, empty: true, not_found: Vec::new() }
     }
 }

@@ -9,6 +9,8 @@ use crate::state::{Kept, Order, State, StateError};
 
 /// The newest form of bodies that is known here.
 const VERSION: u32 = 1;
+/// Header of what an analyzer published again: it was accepted before, whatever fence has risen since.
+pub(crate) const H_WINNER: &str = "winner";
 
 /// A record whose key and headers are understood.
 pub(crate) struct Input<'a> {
@@ -35,6 +37,11 @@ impl<'a> Input<'a> {
         };
         let at_ms = header(record, H_TIME)?.unwrap_or(record.timestamp_ms);
         Ok(Self { record, key, name, order, at_ms })
+    }
+
+    /// Whether an analyzer published it, having accepted it before.
+    pub(crate) fn winner(&self) -> bool {
+        self.record.header(H_WINNER).is_some()
     }
 
     /// Observations have an order; a record without one is no observation.

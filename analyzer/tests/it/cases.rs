@@ -86,7 +86,7 @@ fn a_cycle_that_comes_late_still_proves_what_it_saw() {
         "b eu/t/a src x=1
          e
          s eu/t/b @2.1 owned
-         c @2.9
+         c @2.9 eu/t=complete:1
          c @2.8                      => ^c/111111111111@2.9 +missing:eu/t/a",
     );
 }
@@ -100,7 +100,9 @@ fn a_session_is_a_fence_for_all_keys() {
          e
          s eu/t/a @2.9 x=2           => ^s/eu/t/a@2.5
          # the winner, published again, is below the fence itself and ends the matter
-         s eu/t/a @2.5 x=1
+         s eu/t/a @2.5 x=1 winner
+         # the old agent's own repeat is not what is to stay
+         s eu/t/a @2.5 x=1           => ^s/eu/t/a@2.5
          # of a key that only the old agent speaks of, nothing is to stay
          s eu/t/b @2.9 x=2           => ^s/eu/t/b@4.0-gone
          s eu/t/b @4.0 gone
@@ -189,7 +191,7 @@ fn a_new_part_makes_missing_wait_and_leaves_it_as_it_is() {
     check(
         "e
          b eu/t/a src x=1
-         s us/t/b @1.1 owned
+         s us/t/b @1.1 gone
          c @1.2 eu/t=complete:0
          c @1.3 eu/t=complete:0      => +missing:eu/t/a
          b eu/t/a src x=2
@@ -289,7 +291,7 @@ fn what_a_new_agents_manifest_leaves_out_is_gone() {
          e
          s eu/t/a @4.1 x=1
          m eu/t @4.2 a
-         c @4.3 eu/t=complete:1>3    => -unmanaged:eu/t/b",
+         c @4.3 eu/t=complete:1>3    => -unmanaged:eu/t/b ^s/eu/t/b@4.2-gone",
     );
     // made while the listing ran: the manifest may not know it, which proves nothing
     check(
@@ -309,14 +311,14 @@ fn what_a_new_agents_manifest_leaves_out_is_gone() {
          m eu/t 0/2 @1.3 a
          c @1.4 eu/t=complete:2
          m eu/t 1/2 @1.5 c
-         c @1.6 eu/t=complete:2      => -unmanaged:eu/t/b",
+         c @1.6 eu/t=complete:2      => -unmanaged:eu/t/b ^s/eu/t/b@1.5-gone",
     );
     // nothing listed at all
     check(
         "e
          s eu/t/b @1.1 x=1           => +unmanaged:eu/t/b
          c @1.2 eu/t=denied
-         c @1.3                      => -unmanaged:eu/t/b
+         c @1.3                      => -unmanaged:eu/t/b ^s/eu/t/b@1.3-gone
          s eu/t/b @1.4 x=1           => +unmanaged:eu/t/b",
     );
 }

@@ -3,3 +3,5 @@
 mod cases;
 mod plain;
 mod script;
+mod seeded;
+mod world;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! e                            an agent takes the account; the line's offset is the epoch
-//! s eu/t/a @1.2 x=1 ?y         a snapshot with order (1, 2), `x` is 1 and `y` unread; `gone` for a tombstone
+//! s eu/t/a @1.2 x=1 ?y         a snapshot with order (1, 2), `x` is 1 and `y` unread; `gone` for a tombstone, `owned` for
+//!                              what belongs to AWS, `winner` for what an analyzer published again
 //! m eu/t @1.3 a b              a manifest; `m eu/t 0/2 @1.3 a` is one part of two
 //! c @1.4 eu/t=complete:2>7!c   a cycle: two resources, began after offset 7 (else: the line before), `c` not found;
 //!                              it covers the regions eu and us and the types t and u
@@ -84,6 +85,7 @@ pub(crate) fn parse(line: &str, offset: i64) -> Record {
     let what = words.remove(0);
     let order = words.iter().position(|w| w.starts_with('@')).map(|i| words.remove(i));
     let order = order.and_then(|w| w[1..].split_once('.')).map(|(e, n)| (e.parse().unwrap(), n.parse().unwrap()));
+    let winner = words.last() == Some(&"winner");
     let gone = words.last() == Some(&"gone");
     let (key, body) = match what {
         "e" => {
@@ -110,7 +112,11 @@ pub(crate) fn parse(line: &str, offset: i64) -> Record {
         }
         other => panic!("`{other}` begins no line"),
     };
-    record(&key.encode(), if gone { None } else { Some(body) }, order, offset)
+    let mut record = record(&key.encode(), if gone { None } else { Some(body) }, order, offset);
+    if winner {
+        record.headers.push(("winner".to_owned(), b"1".to_vec()));
+    }
+    record
 }
 
 pub(crate) fn record(key: &str, value: Option<Vec<u8>>, order: Option<(i64, u64)>, offset: i64) -> Record {
@@ -213,5 +219,5 @@ fn part(source: &str, words: &[&str], lineage: String, serial: u64) -> Part {
 }
 
 fn keys_list(source: &str, lineage: String, serial: u64, keys: Vec<String>) -> Vec<u8> {
-    json(&Keys { source: source.to_owned(), lineage, serial, parts: 1, keys })
+    json(&Keys { source: source.to_owned(), lineage, serial, parts: 1, keys, hashes: Vec::new() })
 }
