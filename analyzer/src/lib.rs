@@ -5,6 +5,7 @@
 mod assessor;
 pub mod judge;
 mod outbox;
+mod patience;
 mod run;
 pub mod state;
 mod status;

@@ -3,13 +3,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use driftline_bus::{Error as BusError, Outgoing, Producer, Record};
 use driftline_model::record::{DEAD_LETTERS, DRIFTS, EVENTS, INPUTS};
 use driftline_model::{Transition, TransitionKind};
 use tokio_util::sync::CancellationToken;
 
+use crate::patience::Pauses;
 use crate::step::Effect;
 
 /// Header of a record in `driftline.drifts`: offset of the input that caused it, on tombstones too.
@@ -22,7 +22,6 @@ pub const H_ORIGIN: [&str; 3] = ["origin-topic", "origin-partition", "origin-off
 pub const H_CUT: &str = "cut-from";
 /// What is left of a value that the log does not take.
 const CUT: usize = 64 << 10;
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
 /// What is to be published before the state is written.
 #[derive(Debug, Default)]
@@ -98,12 +97,12 @@ pub(crate) async fn deliver(
     cancel: &CancellationToken,
 ) -> Result<(), BusError> {
     let mut queue: VecDeque<Outgoing> = records.iter().cloned().collect();
-    let mut wait = BACKOFF.0;
+    let mut pauses = Pauses::default();
     while !queue.is_empty() {
         let (done, outcome) = attempt(producer, queue.make_contiguous()).await;
         queue.drain(..done);
         match outcome {
-            Ok(()) => wait = BACKOFF.0,
+            Ok(()) => pauses = Pauses::default(),
             Err(BusError::Rejected(reason)) => {
                 let Some(record) = queue.pop_front() else { continue };
                 tracing::error!(topic = record.topic, partition = record.partition, reason, "the log refuses a record");
@@ -111,13 +110,7 @@ pub(crate) async fn deliver(
                     queue.push_front(refused(&record, &reason));
                 }
             }
-            Err(BusError::Unavailable(reason)) => {
-                tracing::warn!(reason, "the log takes nothing now; trying again");
-                tokio::select! {
-                    () = cancel.cancelled() => return Err(BusError::Unavailable(reason)),
-                    () = tokio::time::sleep(wait) => wait = (wait * 2).min(BACKOFF.1),
-                }
-            }
+            Err(BusError::Unavailable(reason)) => pauses.wait(reason, cancel).await?,
             Err(other) => return Err(other),
         }
     }

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::judge::Judge;
+use crate::patience::Pauses;
 use crate::state::StateError;
 use crate::status::Status;
 use crate::step::Cause;
@@ -54,7 +55,7 @@ impl Default for AnalyzerConfig {
     fn default() -> Self {
         Self {
             group: "driftline-analyzer".to_owned(),
-            partitions: 12,
+            partitions: driftline_bus::DEFAULT_PARTITIONS,
             state: PathBuf::from("analyzer"),
             cache_bytes: 32 << 20,
             batch_records: 500,
@@ -117,11 +118,18 @@ pub async fn run(
         owned: BTreeMap::new(),
         busy: JoinSet::new(),
         dirty: BTreeMap::new(),
+        asked: 0,
+        shutdown,
     };
-    let outcome = runner.follow(&shutdown).await;
+    let outcome = runner.follow().await;
     let drained = runner.drain().await;
+    let ending = runner.shutdown.is_cancelled();
     let closed = runner.consumer.close().await.map_err(Error::from);
-    outcome.and(drained).and(closed)
+    match outcome.and(drained).and(closed) {
+        // The log went first: what is not committed is read again.
+        Err(Error::Log(BusError::Unavailable(_))) if ending => Ok(()),
+        outcome => outcome,
+    }
 }
 
 /// One partition that is ours.
@@ -144,6 +152,9 @@ struct Runner {
     owned: BTreeMap<u32, Owned>,
     busy: JoinSet<Returned>,
     dirty: BTreeMap<(String, u32), i64>,
+    /// The partition whose end was asked for last.
+    asked: u32,
+    shutdown: CancellationToken,
 }
 
 fn weight(record: &Record) -> usize {
@@ -151,7 +162,8 @@ fn weight(record: &Record) -> usize {
 }
 
 impl Runner {
-    async fn follow(&mut self, shutdown: &CancellationToken) -> Result<(), Error> {
+    async fn follow(&mut self) -> Result<(), Error> {
+        let shutdown = self.shutdown.clone();
         let mut tick = tokio::time::interval(self.config.commit_every);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -199,8 +211,19 @@ impl Runner {
 
     /// Takes a partition: goes on where its state is, or begins to rebuild it.
     async fn assign(&mut self, partition: u32) -> Result<(), Error> {
-        let (begin, end) = self.consumer.bounds(INPUTS, partition).await?;
-        let committed = self.shared.log.committed(&self.config.group, INPUTS).await?.get(&partition).copied();
+        let mut pauses = Pauses::default();
+        let (begin, end) = loop {
+            let answer = self.consumer.bounds(INPUTS, partition).await;
+            if let Some(bounds) = pauses.over(answer, &self.shutdown).await? {
+                break bounds;
+            }
+        };
+        let committed = loop {
+            let answer = self.shared.log.committed(&self.config.group, INPUTS).await;
+            if let Some(committed) = pauses.over(answer, &self.shutdown).await? {
+                break committed.get(&partition).copied();
+            }
+        };
         let folder = self.folder.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let disk = folder.partition(partition)?;
@@ -224,7 +247,21 @@ impl Runner {
         let cancel = worker.cancel.clone();
         self.owned.insert(partition, Owned { worker: None, cancel, waiting: VecDeque::new(), bytes: 0, paused: false });
         self.busy.spawn(async move { (partition, worker.take(Vec::new()).await) });
-        Ok(self.consumer.start(INPUTS, partition, start).await?)
+        let started = self.consumer.start(INPUTS, partition, start).await;
+        self.unless_lost(partition, started)
+    }
+
+    /// A partition that turns out to be another's is let go; its revocation is on the way.
+    fn unless_lost(&mut self, partition: u32, outcome: Result<(), BusError>) -> Result<(), Error> {
+        match outcome {
+            Err(BusError::Fenced(_)) => {
+                if let Some(owned) = self.owned.remove(&partition) {
+                    owned.cancel.cancel();
+                }
+                Ok(())
+            }
+            outcome => outcome.map_err(Error::from),
+        }
     }
 
     fn usable(&self, position: &Position, begin: i64, end: i64) -> bool {
@@ -252,7 +289,8 @@ impl Runner {
         let limit = self.config.waiting_bytes;
         if owned.paused != (owned.bytes > if owned.paused { limit / 2 } else { limit }) {
             owned.paused = !owned.paused;
-            self.consumer.pause(INPUTS, partition, owned.paused).await?;
+            let paused = self.consumer.pause(INPUTS, partition, owned.paused).await;
+            return self.unless_lost(partition, paused);
         }
         Ok(())
     }
@@ -265,11 +303,8 @@ impl Runner {
         };
         let worker = match outcome {
             Ok(worker) => worker,
-            // Another has the partition already; its revocation is on the way.
-            Err(Error::Log(BusError::Fenced(_))) => {
-                self.owned.remove(&partition);
-                return Ok(());
-            }
+            Err(Error::Log(error @ BusError::Fenced(_))) => return self.unless_lost(partition, Err(error)),
+            // It was let go while the log was away.
             Err(Error::Log(BusError::Unavailable(_))) if !self.owned.contains_key(&partition) => return Ok(()),
             Err(error) => return Err(error),
         };
@@ -287,25 +322,25 @@ impl Runner {
 
     async fn tick(&mut self) -> Result<(), Error> {
         self.commit().await?;
-        let partitions: Vec<u32> = self.owned.keys().copied().collect();
-        for partition in partitions {
-            let end = match self.consumer.bounds(INPUTS, partition).await {
-                Ok((_, end)) => end,
-                Err(BusError::Unavailable(_) | BusError::Fenced(_)) => continue,
-                Err(other) => return Err(other.into()),
-            };
-            self.config.status.send_if_modified(|status| {
-                let entry = status.entry(partition).or_default();
-                std::mem::replace(&mut entry.end, end) != end
-            });
-            let Some(owned) = self.owned.get_mut(&partition) else { continue };
-            let old = i64::try_from(self.config.retention.as_millis() / 8).unwrap_or(i64::MAX);
-            let idle = |w: &mut Box<Worker>| {
-                w.position.next >= end && (self.config.now)().saturating_sub(w.position.saved_ms) > old
-            };
-            if let Some(worker) = owned.worker.take_if(idle) {
-                self.busy.spawn(async move { (partition, worker.touch().await) });
-            }
+        // One partition at a time: where the log is slow, this must not hold up the others' records.
+        let next = self.owned.range(self.asked + 1..).chain(self.owned.iter()).next().map(|(p, _)| *p);
+        let Some(partition) = next else { return Ok(()) };
+        self.asked = partition;
+        let end = match self.consumer.bounds(INPUTS, partition).await {
+            Ok((_, end)) => end,
+            Err(BusError::Unavailable(_) | BusError::Fenced(_)) => return Ok(()),
+            Err(other) => return Err(other.into()),
+        };
+        self.config.status.send_if_modified(|status| {
+            let entry = status.entry(partition).or_default();
+            std::mem::replace(&mut entry.end, end) != end
+        });
+        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
+        let old = i64::try_from(self.config.retention.as_millis() / 8).unwrap_or(i64::MAX);
+        let now = self.config.now;
+        let idle = |w: &mut Box<Worker>| w.position.next >= end && now().saturating_sub(w.position.saved_ms) > old;
+        if let Some(worker) = owned.worker.take_if(idle) {
+            self.busy.spawn(async move { (partition, worker.touch().await) });
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::judge::Judge;
 use crate::outbox::{H_INPUT_OFFSET, Outbox};
+use crate::patience::Pauses;
 use crate::run::Error;
 use crate::state::State;
 use crate::status::PartitionStatus;
@@ -21,8 +22,6 @@ use crate::store::{FORMAT, Partition, Position};
 
 /// Groups judged at once when a rebuilt state is compared with what was open.
 const PIECE: usize = 256;
-/// Records of `driftline.drifts` taken at once.
-const ADOPTED: usize = 500;
 
 /// What all workers of a process share.
 pub(crate) struct Shared {
@@ -157,25 +156,14 @@ impl Worker {
 
     /// Takes what was open from `driftline.drifts`, and from there how far the lost state had come.
     async fn adopt(mut self: Box<Self>, committed: i64, end: i64) -> Result<Box<Self>, Error> {
-        let mut until = committed;
-        let mut records = self.shared.log.read(DRIFTS, self.partition).await?.ready_chunks(ADOPTED);
-        let mut open: BTreeMap<Vec<u8>, Transition> = BTreeMap::new();
-        while let Some(chunk) = records.next().await {
-            for record in chunk {
-                let record = record?;
-                let offset =
-                    record.header(H_INPUT_OFFSET).and_then(|v| std::str::from_utf8(v).ok()?.parse::<i64>().ok());
-                until = until.max(offset.map_or(0, |o| o.saturating_add(1)));
-                match record.value.as_deref().map(serde_json::from_slice) {
-                    Some(Ok(transition)) => open.insert(record.key, transition),
-                    Some(Err(error)) => {
-                        tracing::warn!(self.partition, record.offset, %error, "latest state is not understood");
-                        None
-                    }
-                    None => open.remove(&record.key),
-                };
+        let mut pauses = Pauses::default();
+        let (open, reached) = loop {
+            let answer = latest(self.shared.log.as_ref(), self.partition).await;
+            if let Some(found) = pauses.over(answer, &self.cancel).await? {
+                break found;
             }
-        }
+        };
+        let until = committed.max(reached);
         let until = until.min(end);
         tracing::info!(self.partition, until, open = open.len(), "no usable state: rebuilding it from the topics");
         self = self
@@ -269,6 +257,28 @@ impl Worker {
         let joined = tokio::task::spawn_blocking(move || work(&mut self).map(|done| (self, done))).await;
         joined.map_err(|e| Error::Panicked(e.to_string()))?
     }
+}
+
+/// What `driftline.drifts` says is open, by id, and the offset after the last input that it knows of.
+async fn latest(log: &dyn Log, partition: u32) -> Result<(BTreeMap<Vec<u8>, Transition>, i64), BusError> {
+    let mut records = log.read(DRIFTS, partition).await?;
+    let mut open = BTreeMap::new();
+    let mut reached = 0;
+    while let Some(record) = records.next().await {
+        let record = record?;
+        let offset = record.header(H_INPUT_OFFSET).and_then(|v| std::str::from_utf8(v).ok()?.parse::<i64>().ok());
+        reached = reached.max(offset.map_or(0, |o| o.saturating_add(1)));
+        match record.value.as_deref().map(serde_json::from_slice::<Transition>) {
+            Some(Ok(transition)) => {
+                open.insert(record.key, transition);
+            }
+            Some(Err(error)) => tracing::warn!(partition, record.offset, %error, "latest state is not understood"),
+            None => {
+                open.remove(&record.key);
+            }
+        }
+    }
+    Ok((open, reached))
 }
 
 /// The position of a state that knows nothing.
