@@ -10,7 +10,7 @@ mod window;
 pub use embedded::{EmbeddedConfig, EmbeddedLog};
 pub use kafka::{KafkaConfig, KafkaLog};
 pub use limits::{MAX_HEADERS, MAX_KEY_BYTES};
-pub use topics::{DEFAULT_PARTITIONS, MAX_RECORD_BYTES, topics};
+pub use topics::{MAX_RECORD_BYTES, topics};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -7,10 +7,8 @@ use crate::{Keep, Topic};
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// Limit of one record in bytes: that of one gRPC message.
 pub const MAX_RECORD_BYTES: u32 = 4 << 20;
-/// Partitions where nothing else is said: never changed later, since a partition holds whole accounts.
-pub const DEFAULT_PARTITIONS: u32 = 24;
 
-/// What [`crate::Log::ensure`] gets.
+/// What [`crate::Log::ensure`] gets. The count of partitions never changes later: one holds whole accounts.
 pub fn topics(partitions: u32) -> Vec<Topic> {
     // A dead letter is the record and why it could not be taken.
     let letter = MAX_RECORD_BYTES + (64 << 10);

@@ -1,25 +1,23 @@
-//! Topics: created where they are missing, checked where they are there. Committed positions of a group.
+//! Topics: created where they are missing, checked where they are there.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::client::Client;
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::metadata::MetadataTopic;
-use rdkafka::topic_partition_list::TopicPartitionListElem;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::client::{self, Logged};
-use super::rebalance::Events;
+use super::shape::Shape;
 use super::{KafkaConfig, convert};
 use crate::{Error, Keep, Topic};
 
 /// A tombstone outlives its last copy by this, in milliseconds: a reader that takes longer for a topic starts again.
 const TOMBSTONE_MS: u64 = 24 * 60 * 60 * 1000;
-const COORDINATOR_PAUSE: Duration = Duration::from_millis(50);
+const PROPAGATION_PAUSE: Duration = Duration::from_millis(50);
 
 /// How a setting's value is compared with what is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,81 +72,86 @@ pub(super) async fn ensure(config: &Arc<KafkaConfig>, topics: &[Topic]) -> Resul
         .request_timeout(Some(config.request_timeout))
         .operation_timeout(Some(config.request_timeout));
     let mut problems = Vec::new();
-    let (mut missing, mut present) = (Vec::new(), Vec::new());
     for topic in topics {
-        match describe(&admin, config, &topic.name).await? {
-            None => missing.push(topic),
-            Some(shape) => {
-                problems.extend(shape.problems(config, topic));
-                present.push(topic);
+        if shape(&admin, config, topic, Shape::now).await?.is_none() {
+            create(&admin, config, topic, &options).await?;
+        }
+        match shape(&admin, config, topic, Shape::wait).await? {
+            Some(shape) => problems.extend(differences_of_shape(config, topic, &shape)),
+            None => {
+                return Err(Error::Unavailable(format!("kafka: topic {} was created and is not there", topic.name)));
             }
         }
     }
-    for topic in missing {
-        // Another process may create it at the same moment: then it is checked like any other.
-        if !create(&admin, config, topic, &options).await? {
-            present.push(topic);
-        }
-    }
-    let names: Vec<_> = present.iter().map(|t| ResourceSpecifier::Topic(&t.name)).collect();
-    if !names.is_empty() {
-        let found = admin.describe_configs(&names, &options).await.map_err(convert::unavailable)?;
-        for (topic, found) in present.into_iter().zip(found) {
-            let found = found.map_err(|c| convert::code(Some(c), &format!("settings of topic {}: {c}", topic.name)))?;
-            problems.extend(differences(config, topic, &found));
-        }
+    for (topic, found) in topics.iter().zip(settings_of(&admin, config, topics, &options).await?) {
+        problems.extend(differences(config, topic, &found));
     }
     if problems.is_empty() { Ok(()) } else { Err(Error::Misconfigured(problems.join("; "))) }
 }
 
-/// Partitions and the least number of replicas of one.
-struct Shape {
-    partitions: usize,
-    replicas: usize,
+type Ask = fn(&Client<Logged>, &str, Duration) -> Result<Option<Shape>, Error>;
+
+async fn shape(
+    admin: &Arc<AdminClient<Logged>>,
+    config: &KafkaConfig,
+    topic: &Topic,
+    ask: Ask,
+) -> Result<Option<Shape>, Error> {
+    let (admin, name, limit) = (admin.clone(), topic.name.clone(), config.request_timeout);
+    let asked = tokio::task::spawn_blocking(move || ask(admin.inner(), &name, limit));
+    asked.await.map_err(convert::unavailable)?
 }
 
-impl Shape {
-    fn of(topic: &MetadataTopic) -> Self {
-        let replicas = topic.partitions().iter().map(|p| p.replicas().len()).min().unwrap_or(0);
-        Self { partitions: topic.partitions().len(), replicas }
+fn differences_of_shape(config: &KafkaConfig, topic: &Topic, found: &Shape) -> Vec<String> {
+    let mut problems = Vec::new();
+    if u32::try_from(found.partitions).ok() != Some(topic.partitions) {
+        let (found, wanted) = (found.partitions, topic.partitions);
+        problems.push(format!("topic {}: partitions is {found}, wanted {wanted}", topic.name));
     }
-
-    fn problems(&self, config: &KafkaConfig, topic: &Topic) -> Vec<String> {
-        let mut problems = Vec::new();
-        if u32::try_from(self.partitions).ok() != Some(topic.partitions) {
-            let (found, wanted) = (self.partitions, topic.partitions);
-            problems.push(format!("topic {}: partitions is {found}, wanted {wanted}", topic.name));
-        }
-        if self.replicas < usize::from(config.replication) {
-            let (found, wanted) = (self.replicas, config.replication);
-            problems.push(format!("topic {}: replication factor is {found}, wanted at least {wanted}", topic.name));
-        }
-        problems
+    if found.replicas < usize::from(config.replication) {
+        let (found, wanted) = (found.replicas, config.replication);
+        problems.push(format!("topic {}: replication factor is {found}, wanted at least {wanted}", topic.name));
     }
+    problems
 }
 
-async fn describe(admin: &Arc<AdminClient<Logged>>, config: &KafkaConfig, name: &str) -> Result<Option<Shape>, Error> {
-    let (admin, name, limit) = (admin.clone(), name.to_owned(), config.request_timeout);
-    let ask = move || {
-        let metadata = admin.inner().fetch_metadata(Some(&name), limit);
-        let metadata = metadata.map_err(|e| convert::error(&e, &format!("topic {name}")))?;
-        let Some(topic) = metadata.topics().iter().find(|t| t.name() == name) else { return Ok(None) };
-        match topic.error().map(Code::from) {
-            None => Ok(Some(Shape::of(topic))),
-            Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => Ok(None),
-            Some(code) => Err(convert::code(Some(code), &format!("kafka: topic {name}: {code}"))),
+/// Settings in the order of the topics. A broker that has not heard of a new topic yet answers with none: asked again.
+async fn settings_of(
+    admin: &AdminClient<Logged>,
+    config: &KafkaConfig,
+    topics: &[Topic],
+    options: &AdminOptions,
+) -> Result<Vec<ConfigResource>, Error> {
+    let names: Vec<_> = topics.iter().map(|t| ResourceSpecifier::Topic(&t.name)).collect();
+    let end = Instant::now() + config.request_timeout;
+    while !names.is_empty() {
+        let mut found = Vec::new();
+        for (topic, settings) in
+            topics.iter().zip(admin.describe_configs(&names, options).await.map_err(convert::unavailable)?)
+        {
+            let about = format!("kafka: settings of topic {}", topic.name);
+            found.push(settings.map_err(|c| convert::code(Some(c), &format!("{about}: {c}")))?);
         }
-    };
-    tokio::task::spawn_blocking(ask).await.map_err(convert::unavailable)?
+        if found.iter().all(|settings| !settings.entries.is_empty()) {
+            let at = |t: &Topic| OwnedResourceSpecifier::Topic(t.name.clone());
+            found.sort_by_key(|settings| topics.iter().position(|t| at(t) == settings.specifier));
+            return Ok(found);
+        }
+        if Instant::now() >= end {
+            return Err(Error::Unavailable("kafka: settings of a topic are not there yet".to_owned()));
+        }
+        tokio::time::sleep(PROPAGATION_PAUSE).await;
+    }
+    Ok(Vec::new())
 }
 
-/// Whether it was created here.
+/// Another process may create it at the same moment, which is as good.
 async fn create(
     admin: &AdminClient<Logged>,
     config: &KafkaConfig,
     topic: &Topic,
     options: &AdminOptions,
-) -> Result<bool, Error> {
+) -> Result<(), Error> {
     let settings = wanted(config, topic);
     let partitions = convert::raw_partition(topic.partitions);
     let mut new = NewTopic::new(&topic.name, partitions, TopicReplication::Fixed(i32::from(config.replication)));
@@ -157,8 +160,7 @@ async fn create(
     }
     let created = admin.create_topics([&new], options).await.map_err(convert::unavailable)?;
     match created.into_iter().next() {
-        Some(Ok(_)) => Ok(true),
-        Some(Err((_, Code::TopicAlreadyExists))) => Ok(false),
+        Some(Ok(_) | Err((_, Code::TopicAlreadyExists))) => Ok(()),
         Some(Err((name, code))) => Err(convert::code(Some(code), &format!("kafka: creating topic {name}: {code}"))),
         None => Err(Error::Unavailable(format!("kafka: no answer on creating topic {}", topic.name))),
     }
@@ -174,60 +176,4 @@ fn differences(config: &KafkaConfig, topic: &Topic, found: &ConfigResource) -> V
         }
     }
     problems
-}
-
-pub(super) async fn committed(
-    config: Arc<KafkaConfig>,
-    group: String,
-    topic: String,
-) -> Result<BTreeMap<u32, i64>, Error> {
-    let ask = move || {
-        let mut settings = client::base(&config);
-        settings.set("group.id", &group).set("allow.auto.create.topics", "false").set("enable.auto.commit", "false");
-        let consumer = BaseConsumer::<Events>::from_config_and_context(&settings, Events::default())
-            .map_err(convert::misconfigured)?;
-        let about = format!("positions of {group} on {topic}");
-        let metadata = consumer.fetch_metadata(Some(&topic), config.request_timeout);
-        let metadata = metadata.map_err(|e| convert::error(&e, &about))?;
-        let mut list = TopicPartitionList::new();
-        for found in metadata.topics().iter().filter(|t| t.name() == topic) {
-            if let Some(code) = found.error().map(Code::from) {
-                return Err(convert::code(Some(code), &format!("kafka: {about}: {code}")));
-            }
-            for partition in found.partitions() {
-                list.add_partition(&topic, partition.id());
-            }
-        }
-        positions(&consumer, &list, config.request_timeout).map_err(|e| convert::error(&e, &about))
-    };
-    tokio::task::spawn_blocking(ask).await.map_err(convert::unavailable)?
-}
-
-/// A coordinator that was only just found or started says so: the question is asked again within the limit.
-fn positions(
-    consumer: &BaseConsumer<Events>,
-    list: &TopicPartitionList,
-    limit: Duration,
-) -> Result<BTreeMap<u32, i64>, KafkaError> {
-    let end = Instant::now() + limit;
-    loop {
-        let answer = consumer.committed_offsets(list.clone(), limit).and_then(|found| {
-            let of = |e: TopicPartitionListElem<'_>| match (e.error(), e.offset()) {
-                (Ok(()), Offset::Offset(offset)) => Some(Ok((convert::partition(e.partition()), offset))),
-                (Ok(()), _) => None,
-                (Err(error), _) => Some(Err(error)),
-            };
-            found.elements().into_iter().filter_map(of).collect()
-        });
-        match answer {
-            Err(error) if again(&error) && Instant::now() < end => std::thread::park_timeout(COORDINATOR_PAUSE),
-            answer => return answer,
-        }
-    }
-}
-
-fn again(error: &KafkaError) -> bool {
-    use Code::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator, WaitingForCoordinator};
-    let code = error.rdkafka_error_code();
-    matches!(code, Some(CoordinatorLoadInProgress | CoordinatorNotAvailable | NotCoordinator | WaitingForCoordinator))
 }

@@ -14,6 +14,7 @@ use rdkafka::message::BorrowedMessage;
 
 use super::convert::{self, Names, list};
 use super::rebalance::{Event, Events, give_up_all};
+use super::shape::{Shape, absent};
 use super::{KafkaConfig, client};
 use crate::{Consumer, Error, Polled, Record, Start};
 
@@ -44,7 +45,7 @@ pub(super) struct KafkaConsumer {
 }
 
 impl KafkaConsumer {
-    pub(super) fn join(config: &KafkaConfig, group: &str, topics: &[&str]) -> Result<Self, Error> {
+    pub(super) async fn join(config: &KafkaConfig, group: &str, topics: &[&str]) -> Result<Self, Error> {
         let session = config.session_timeout.as_millis();
         let mut settings = client::base(config);
         settings
@@ -64,14 +65,24 @@ impl KafkaConsumer {
             settings.set("group.instance.id", id);
         }
         let native = Native::from_config_and_context(&settings, Events::default()).map_err(convert::misconfigured)?;
-        native.subscribe(topics).map_err(convert::misconfigured)?;
-        Ok(Self {
+        let consumer = Self {
             native: Some(Arc::new(native)),
             limit: config.request_timeout,
             held: BTreeMap::new(),
             leaving: None,
             names: Names::default(),
-        })
+        };
+        let (names, limit) = (topics.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>(), config.request_timeout);
+        let subscribe = move |native: &Native| {
+            // librdkafka would wait for a topic that is not there, and say so once.
+            for name in &names {
+                Shape::wait(native.client(), name, limit)?.ok_or_else(|| absent(name))?;
+            }
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            native.subscribe(&names).map_err(convert::misconfigured)
+        };
+        consumer.blocking(subscribe).await?;
+        Ok(consumer)
     }
 
     fn native(&self) -> Result<Arc<Native>, Error> {
@@ -232,23 +243,14 @@ impl Consumer for KafkaConsumer {
         if let Some((_, partition)) = positions.keys().find(|k| !self.held.contains_key(*k)) {
             return Err(Error::Fenced(*partition));
         }
-        let Some(((_, first), _)) = positions.first_key_value() else { return Ok(()) };
-        let first = *first;
+        if positions.is_empty() {
+            return Ok(());
+        }
         let offsets = list(positions.iter().map(|((t, p), o)| (t.as_str(), *p, Offset::Offset(*o))))?;
-        self.blocking(move |native| match native.commit(&offsets, CommitMode::Sync) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(match error.rdkafka_error_code() {
-                Some(
-                    Code::IllegalGeneration
-                    | Code::UnknownMemberId
-                    | Code::AssignmentLost
-                    | Code::Fenced
-                    | Code::StaleMemberEpoch,
-                ) => Error::Fenced(first),
-                _ => convert::error(&error, "commit"),
-            }),
-        })
-        .await
+        // A refusal for the group's sake is none for ever: if partitions are lost, the next poll says which.
+        let commit =
+            move |native: &Native| native.commit(&offsets, CommitMode::Sync).map_err(|e| convert::error(&e, "commit"));
+        self.blocking(commit).await
     }
 
     async fn bounds(&mut self, topic: &str, partition: u32) -> Result<(i64, i64), Error> {
@@ -302,6 +304,8 @@ fn taken(received: Result<BorrowedMessage<'_>, KafkaError>) -> Result<Option<Bor
         }
         Err(error) => match error.rdkafka_error_code() {
             Some(Code::BrokerTransportFailure | Code::Resolve | Code::OperationTimedOut) => Ok(None),
+            // It was there when the consumer began, so either the news is still spreading or somebody deleted it.
+            Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => Err(convert::unavailable(error)),
             _ => Err(convert::error(&error, "reading")),
         },
     }

@@ -2,11 +2,13 @@
 
 mod admin;
 mod client;
+mod committed;
 mod consumer;
 mod convert;
 mod producer;
 mod rebalance;
 mod replay;
+mod shape;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -122,11 +124,11 @@ impl Log for KafkaLog {
     }
 
     async fn consumer(&self, group: &str, topics: &[&str]) -> Result<Box<dyn Consumer>, Error> {
-        Ok(Box::new(consumer::KafkaConsumer::join(&self.config, group, topics)?))
+        Ok(Box::new(consumer::KafkaConsumer::join(&self.config, group, topics).await?))
     }
 
     async fn committed(&self, group: &str, topic: &str) -> Result<BTreeMap<u32, i64>, Error> {
-        admin::committed(self.config.clone(), group.to_owned(), topic.to_owned()).await
+        committed::committed(self.config.clone(), group.to_owned(), topic.to_owned()).await
     }
 
     async fn read(&self, topic: &str, partition: u32) -> Result<BoxStream<'static, Result<Record, Error>>, Error> {

@@ -9,6 +9,7 @@ use rdkafka::message::Message;
 
 use super::convert::{self, Names};
 use super::rebalance::Events;
+use super::shape::{Shape, absent};
 use super::{KafkaConfig, client};
 use crate::{Error, Record};
 
@@ -50,6 +51,7 @@ pub(super) async fn read(
     let native = native.map_err(convert::misconfigured)?;
     let (name, limit) = (topic.to_owned(), config.request_timeout);
     let begin = move || {
+        Shape::wait(native.client(), &name, limit)?.ok_or_else(|| absent(&name))?;
         let found = native.fetch_watermarks(&name, convert::raw_partition(partition), limit);
         let (_, end) = found.map_err(|e| convert::error(&e, &format!("reading {name}/{partition}")))?;
         let whole = convert::list([(name.as_str(), partition, Offset::Beginning)])?;

@@ -9,7 +9,9 @@ use driftline_bus::{Consumer, Error, Keep, Log, Outgoing, Polled, Start};
 use tokio::task::JoinSet;
 
 use crate::hosts::{self, Host};
-use crate::rig::{DAY, assigned, fresh, limited, made, one, publish, read_count, record, table, text, topic, whole};
+use crate::rig::{
+    DAY, assigned, fresh, limited, made, next, one, publish, read_count, record, table, text, topic, whole,
+};
 
 type Case = fn(Arc<dyn Log>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -71,14 +73,14 @@ async fn order_per_partition_and_offsets(log: Arc<dyn Log>) {
     assert!(offsets.iter().enumerate().all(|(n, offset)| *offset == n as i64 / 3));
     let mut consumer = log.consumer(&fresh("g"), &[&name]).await.unwrap();
     let read = read_count(&mut *consumer, Start::Beginning, 3000).await;
-    let mut next = [0; 3];
+    let mut expected = [0; 3];
     for record in &read {
         let at = record.partition as usize;
-        assert_eq!(record.offset, next[at]);
+        assert_eq!(record.offset, expected[at]);
         assert_eq!(text(&record.value.clone().unwrap()), (record.offset * 3 + at as i64).to_string());
-        next[at] += 1;
+        expected[at] += 1;
     }
-    assert_eq!(next, [1000; 3]);
+    assert_eq!(expected, [1000; 3]);
     assert_eq!(consumer.bounds(&name, 1).await.unwrap(), (0, 1000));
     consumer.close().await.unwrap();
 }
@@ -170,9 +172,9 @@ async fn turn(consumer: &mut dyn Consumer, me: usize, seen: &Mutex<Seen>, leavin
     for partition in leaving.drain(..) {
         seen.lock().unwrap().owner.remove(&partition);
     }
-    let polled = tokio::time::timeout(Duration::from_millis(50), consumer.poll()).await;
+    let polled = tokio::time::timeout(Duration::from_millis(50), next(consumer)).await;
     let Ok(polled) = polled else { return };
-    match polled.unwrap() {
+    match polled {
         Polled::Assigned(partitions) => {
             for (topic, partition) in partitions {
                 let before = seen.lock().unwrap().owner.insert(partition, me);
@@ -365,6 +367,7 @@ async fn unknown_topics_are_named(log: Arc<dyn Log>) {
     let about = |error: Error| assert!(matches!(&error, Error::Misconfigured(m) if m.contains(&name)), "{error:?}");
     about(log.committed("g", &name).await.unwrap_err());
     about(log.read(&name, 0).await.err().unwrap());
+    about(log.consumer("g", &[&name]).await.err().unwrap());
 }
 
 async fn a_dropped_poll_loses_nothing(log: Arc<dyn Log>) {
@@ -385,12 +388,12 @@ async fn a_dropped_poll_loses_nothing(log: Arc<dyn Log>) {
             tokio::select! {
                 biased;
                 () = tokio::task::yield_now() => {}
-                polled = consumer.poll() => if let Polled::Records(page) = polled.unwrap() {
+                polled = next(&mut *consumer) => if let Polled::Records(page) = polled {
                     offsets.extend(page.iter().map(|r| r.offset));
                 },
             }
-            if let Ok(Ok(Polled::Records(page))) =
-                tokio::time::timeout(Duration::from_micros(300), consumer.poll()).await
+            if let Ok(Polled::Records(page)) =
+                tokio::time::timeout(Duration::from_micros(300), next(&mut *consumer)).await
             {
                 offsets.extend(page.iter().map(|r| r.offset));
             }

@@ -6,7 +6,7 @@ use driftline_bus::{Error, KafkaConfig, KafkaLog, Keep, Log, Polled, Start, Topi
 use std::sync::Arc;
 
 use crate::hosts;
-use crate::rig::{DAY, assigned, fresh, limited, made, one, publish, read_count, record, topic};
+use crate::rig::{DAY, assigned, fresh, limited, made, next, one, publish, read_count, record, topic};
 
 #[test]
 fn settings_that_would_lose_records_are_refused() {
@@ -85,10 +85,10 @@ async fn a_static_member_comes_back_to_its_partitions(log: &Arc<dyn Log>, config
     limited(async {
         while got < 2 {
             for consumer in [&mut stays, &mut goes] {
-                let Ok(polled) = tokio::time::timeout(Duration::from_millis(50), consumer.poll()).await else {
+                let Ok(polled) = tokio::time::timeout(Duration::from_millis(50), next(&mut **consumer)).await else {
                     continue;
                 };
-                if let Polled::Assigned(new) = polled.unwrap() {
+                if let Polled::Assigned(new) = polled {
                     got += new.len();
                 }
             }
@@ -101,8 +101,8 @@ async fn a_static_member_comes_back_to_its_partitions(log: &Arc<dyn Log>, config
         let mut got = 0;
         while got < 2 {
             tokio::select! {
-                polled = back.poll() => if let Polled::Assigned(new) = polled.unwrap() { got += new.len() },
-                polled = stays.poll() => assert!(!matches!(polled.unwrap(), Polled::Revoked(_) | Polled::Assigned(_))),
+                polled = next(&mut *back) => if let Polled::Assigned(new) = polled { got += new.len() },
+                polled = next(&mut *stays) => assert!(!matches!(polled, Polled::Revoked(_) | Polled::Assigned(_))),
             }
         }
     })

@@ -53,6 +53,17 @@ pub(crate) async fn limited<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, future).await.expect("took too long")
 }
 
+/// What a consumer sees next; that the log is away for a moment is no news.
+pub(crate) async fn next(consumer: &mut dyn Consumer) -> Polled {
+    loop {
+        match consumer.poll().await {
+            Ok(polled) => return polled,
+            Err(Error::Unavailable(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 /// Polls until `enough`, starting what is assigned.
 pub(crate) async fn read_until(
     consumer: &mut dyn Consumer,
@@ -62,19 +73,17 @@ pub(crate) async fn read_until(
     let mut all = Vec::new();
     limited(async {
         while !enough(&all) {
-            match consumer.poll().await {
-                Ok(Polled::Assigned(partitions)) => {
+            match next(consumer).await {
+                Polled::Assigned(partitions) => {
                     for (topic, partition) in partitions {
                         consumer.start(&topic, partition, start).await.unwrap();
                     }
                 }
-                Ok(Polled::Revoked(_)) => {}
-                Ok(Polled::Records(page)) => {
+                Polled::Revoked(_) => {}
+                Polled::Records(page) => {
                     assert!(!page.is_empty());
                     all.extend(page);
                 }
-                Err(Error::Unavailable(_)) => {}
-                Err(error) => panic!("{error}"),
             }
         }
     })
@@ -90,7 +99,7 @@ pub(crate) async fn read_count(consumer: &mut dyn Consumer, start: Start, count:
 pub(crate) async fn assigned(consumer: &mut dyn Consumer, partitions: usize, start: Start) {
     let mut count = 0;
     while count < partitions {
-        if let Polled::Assigned(new) = limited(consumer.poll()).await.unwrap() {
+        if let Polled::Assigned(new) = limited(next(consumer)).await {
             count += new.len();
             for (topic, partition) in new {
                 consumer.start(&topic, partition, start).await.unwrap();
