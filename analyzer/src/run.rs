@@ -55,7 +55,7 @@ impl Default for AnalyzerConfig {
     fn default() -> Self {
         Self {
             group: "driftline-analyzer".to_owned(),
-            partitions: driftline_bus::DEFAULT_PARTITIONS,
+            partitions: 12,
             state: PathBuf::from("analyzer"),
             cache_bytes: 32 << 20,
             batch_records: 500,

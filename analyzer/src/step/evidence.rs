@@ -27,6 +27,19 @@ impl Listed {
         Ok(Self { manifest, empty: mark.empty() })
     }
 
+    /// Whether the newest list holds the id: it is there, though nothing may have been read of it yet.
+    pub(crate) fn holds(&self, id: &str) -> bool {
+        match (&self.manifest, self.empty) {
+            (Some((_, high, ids)), empty) if empty.is_none_or(|e| e < *high) => ids.contains(id),
+            _ => false,
+        }
+    }
+
+    /// The order of the manifest. Empty listings need none, and each proves by itself.
+    pub(crate) fn order(&self) -> Option<Order> {
+        self.manifest.as_ref().map(|(_, high, _)| *high)
+    }
+
     /// The order of the newest list, where it should hold an id seen at `order` and does not.
     pub(crate) fn leaves_out(&self, id: &str, order: Order) -> Option<Order> {
         let (low, high, holds) = match (&self.manifest, self.empty) {

@@ -113,7 +113,9 @@ impl Bench {
         let mut told = Vec::new();
         for record in self.read(INPUTS, partition).await {
             let effects = step::step(&mut state, &record, &Plain, Pass::Live).unwrap();
-            told.extend(effects.into_iter().filter_map(|e| if let Effect::Transition(t) = e { Some(*t) } else { None }));
+            told.extend(
+                effects.into_iter().filter_map(|e| if let Effect::Transition(t) = e { Some(*t) } else { None }),
+            );
         }
         told
     }

@@ -126,6 +126,21 @@ fn missing_is_proven_by_two_complete_listings() {
 }
 
 #[test]
+fn what_a_list_holds_is_not_missing_though_nothing_was_read_of_it() {
+    check(
+        "b eu/t/a src x=1
+         e
+         m eu/t @2.1 a b
+         c @2.2 eu/t=complete:2>3
+         c @2.3 eu/t=complete:2>4
+         c @2.4 eu/t=complete:2>5
+         m eu/t @2.5 b
+         c @2.6 eu/t=complete:1>7
+         c @2.7 eu/t=complete:1>8      => +missing:eu/t/a",
+    );
+}
+
+#[test]
 fn missing_is_proven_by_a_listing_and_not_found() {
     check(
         "e

@@ -65,7 +65,11 @@ async fn same(bench: &Bench) {
     let mut open = BTreeSet::new();
     for t in &expected {
         let id = t.subject.id().to_owned();
-        if t.transition == driftline_model::TransitionKind::Resolved { open.remove(&id) } else { open.insert(id) };
+        if t.transition == driftline_model::TransitionKind::Resolved {
+            open.remove(&id)
+        } else {
+            open.insert(id)
+        };
     }
     let latest: BTreeSet<String> = bench.latest(home).await.into_keys().collect();
     assert_eq!(latest, open);

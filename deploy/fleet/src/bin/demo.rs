@@ -208,11 +208,11 @@ impl Demo {
 
     fn wait(&self, what: &str, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
         let end = Instant::now() + PATIENCE;
-        let mut last = None;
+        let mut last;
         loop {
             match done() {
                 Ok(true) => return Ok(()),
-                Ok(false) => {}
+                Ok(false) => last = None,
                 Err(error) => last = Some(error),
             }
             let reason = last.as_ref().map(|e| format!(": {e:#}")).unwrap_or_default();
