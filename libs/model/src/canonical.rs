@@ -2,6 +2,7 @@
 //! with every build of the JSON library: members are sorted here, whatever their map does.
 
 use std::cmp::Ordering;
+use std::fmt::Write as _;
 
 use serde_json::Value;
 
@@ -10,11 +11,11 @@ use crate::Snapshot;
 /// JSON with sorted members and no white space.
 pub fn text(value: &Value) -> String {
     let mut out = String::new();
-    write(value, &mut out);
+    put(value, &mut out);
     out
 }
 
-fn write(value: &Value, out: &mut String) {
+fn put(value: &Value, out: &mut String) {
     match value {
         Value::Array(elements) => {
             out.push('[');
@@ -22,29 +23,25 @@ fn write(value: &Value, out: &mut String) {
                 if i > 0 {
                     out.push(',');
                 }
-                write(element, out);
+                put(element, out);
             }
             out.push(']');
         }
+        Value::Object(members) if members.keys().is_sorted() => object(members.iter(), out),
         Value::Object(members) => {
             let mut sorted: Vec<(&String, &Value)> = members.iter().collect();
             sorted.sort_unstable_by_key(|(k, _)| *k);
-            out.push('{');
-            for (i, (name, member)) in sorted.into_iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                string(name, out);
-                out.push(':');
-                write(member, out);
-            }
-            out.push('}');
+            object(sorted.into_iter(), out);
         }
         Value::String(s) => string(s, out),
         // 1 and 1.0 are one number
         Value::Number(n) => match n.as_f64() {
-            Some(f) if n.is_f64() && f.fract() == 0.0 && f.abs() < 9e15 => out.push_str(&format!("{f:.0}")),
-            _ => out.push_str(&n.to_string()),
+            Some(f) if n.is_f64() && f.fract() == 0.0 && f.abs() < 9e15 => {
+                let _ = write!(out, "{f:.0}");
+            }
+            _ => {
+                let _ = write!(out, "{n}");
+            }
         },
         Value::Bool(true) => out.push_str("true"),
         Value::Bool(false) => out.push_str("false"),
@@ -52,17 +49,32 @@ fn write(value: &Value, out: &mut String) {
     }
 }
 
+fn object<'a>(members: impl Iterator<Item = (&'a String, &'a Value)>, out: &mut String) {
+    out.push('{');
+    for (i, (name, member)) in members.enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        string(name, out);
+        out.push(':');
+        put(member, out);
+    }
+    out.push('}');
+}
+
 /// A JSON string; only what JSON must escape is escaped.
 fn string(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
-    while let Some(i) = rest.find(|c: char| c == '"' || c == '\\' || c < ' ') {
+    while let Some(i) = rest.bytes().position(|b| b == b'"' || b == b'\\' || b < b' ') {
         out.push_str(&rest[..i]);
         let c = rest.as_bytes()[i];
         match c {
             b'"' => out.push_str("\\\""),
             b'\\' => out.push_str("\\\\"),
-            _ => out.push_str(&format!("\\u{c:04x}")),
+            _ => {
+                let _ = write!(out, "\\u{c:04x}");
+            }
         }
         rest = &rest[i + 1..];
     }
@@ -88,13 +100,18 @@ impl Prepared {
             all.update(&(bytes.len() as u64).to_le_bytes());
             all.update(bytes);
         };
-        let read = snapshot.attributes.iter().map(|(path, value)| (path, text(value)));
-        let unread = snapshot.unread.keys().map(|path| (path, "unread".to_owned()));
-        let (mut marks, mut names) = (Vec::new(), Vec::new());
-        for (path, content) in read.chain(unread) {
+        let (mut marks, mut names, mut content) = (Vec::new(), Vec::new(), String::new());
+        let read = snapshot.attributes.iter().map(|(path, value)| (path, Some(value)));
+        for (path, value) in read.chain(snapshot.unread.keys().map(|path| (path, None))) {
+            content.clear();
+            match value {
+                Some(value) => put(value, &mut content),
+                None => content.push_str("unread"),
+            }
+            let mark = short(content.as_bytes());
             add(path.as_bytes());
-            add(content.as_bytes());
-            marks.push((twox_hash::XxHash64::oneshot(0, path.as_bytes()), short(content.as_bytes()), names.len()));
+            add(&mark.to_le_bytes());
+            marks.push((twox_hash::XxHash64::oneshot(0, path.as_bytes()), mark, names.len()));
             names.push(path.as_str().into());
         }
         marks.sort_unstable();

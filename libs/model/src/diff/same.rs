@@ -162,8 +162,7 @@ fn key(e: &str, a: &str, scope: &Scope<'_>) -> Option<bool> {
     }
     match (e.starts_with("alias/"), a.starts_with("alias/")) {
         (false, false) if !e.is_empty() && !a.is_empty() => Some(false),
-        // nobody can tell one alias from another without knowing where both lead
-        (true, true) => None,
+        (true, true) => Some(false),
         (true, false) if a.is_empty() => Some(e.starts_with("alias/aws/")),
         (false, true) if e.is_empty() => Some(a.starts_with("alias/aws/")),
         (true, false) => leads(e, a, scope),

@@ -56,7 +56,8 @@ pub(super) fn canned(acl: &Value) -> Value {
         "public-read-write"
     } else if is(&[(SIGNED_IN, "READ")]) {
         "authenticated-read"
-    } else if is(&[(LOG_DELIVERY, "READ_ACP"), (LOG_DELIVERY, "WRITE")]) {
+    } else if is(&[(LOG_DELIVERY, "READ_ACP"), (LOG_DELIVERY, "WRITE")]) || is(&[(LOG_DELIVERY, "READ_ACP")]) {
+        // some servers tell only the first permission of a grantee
         "log-delivery-write"
     } else if is(&[(EC2_BUNDLES, "READ")]) {
         "aws-exec-read"

@@ -3,6 +3,7 @@
 #![recursion_limit = "256"]
 
 mod bucket;
+mod canonical;
 mod catalogue;
 mod complete;
 mod general;
