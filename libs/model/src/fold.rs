@@ -12,7 +12,8 @@ use serde_json::Value;
 pub use seal::seal;
 
 use crate::catalogue::{Attribute, Fold, Kind, Parents, Source, Type};
-use crate::normal::{self, Found, Side, find};
+use crate::expr::{Sight as _, scalar_text};
+use crate::normal::{self, Found, Side, find, lookup};
 use crate::place::applies;
 use crate::record::{Instance, Part};
 use crate::secret::hashed;
@@ -46,6 +47,8 @@ struct Folding<'a> {
     said: BTreeMap<&'a str, Vec<Said>>,
     /// Paths that some split resource declares, be it as nothing.
     covered: BTreeSet<&'a str>,
+    /// Keys of blocks that are declared elsewhere, by path.
+    hidden: BTreeMap<&'a str, BTreeSet<String>>,
     origins: Vec<Origin>,
     ignored: BTreeSet<String>,
 }
@@ -62,6 +65,7 @@ pub fn fold(ty: &Type, parts: &[Part]) -> Baseline {
         own,
         said: BTreeMap::new(),
         covered: BTreeSet::new(),
+        hidden: BTreeMap::new(),
         origins: Vec::new(),
         ignored: BTreeSet::new(),
     };
@@ -154,6 +158,11 @@ impl<'a> Folding<'a> {
 
     fn split(&mut self, fold: &'a Fold, sight: &InstanceSight, origin: usize) {
         let ty = self.ty;
+        for path in &fold.hides {
+            let key = ty.attributes.get(path).and_then(|a| a.key.as_deref()).unwrap_or_default();
+            let name = scalar_text(&lookup(sight.item(), key).into_value());
+            self.hidden.entry(path).or_default().insert(name);
+        }
         for (path, source) in &fold.paths {
             let Some(attribute) = ty.attributes.get(path).filter(|a| agreed(a)) else { continue };
             self.covered.insert(path);
@@ -178,6 +187,11 @@ impl<'a> Folding<'a> {
             let Some(attribute) = self.ty.attributes.get(path) else { continue };
             if self.covered.contains(path) && !attribute.joins {
                 said.retain(|s| s.rank != Rank::Inline);
+            }
+            if let (Some(hidden), Some(key)) = (self.hidden.get(path), &attribute.key) {
+                said.iter_mut()
+                    .filter(|s| s.rank == Rank::Inline)
+                    .for_each(|s| s.value = without(s.value.take(), key, hidden));
             }
             said.sort_by_key(|s| s.rank);
             let Some(first) = said.first() else { continue };
@@ -213,8 +227,14 @@ fn agreed(attribute: &Attribute) -> bool {
     attribute.uncompared.is_none() && !attribute.owned_by_aws
 }
 
+/// Blocks without those of these keys.
+fn without(blocks: Value, key: &str, hidden: &BTreeSet<String>) -> Value {
+    let Value::Array(mut blocks) = blocks else { return blocks };
+    blocks.retain(|b| !hidden.contains(&scalar_text(&lookup(b, key).into_value())));
+    if blocks.is_empty() { Value::Null } else { Value::Array(blocks) }
+}
+
 fn find_in(sight: &InstanceSight, places: &[Source], attribute: &Attribute) -> Found {
-    use crate::expr::Sight as _;
     find(places, sight.item(), matches!(attribute.kind, Kind::Map(_)))
 }
 

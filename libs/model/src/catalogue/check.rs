@@ -149,6 +149,11 @@ pub(super) fn consistent(file: &File<'_>, ty: &Type) {
                 say(format!("fold of `{}`: `{path}` is no attribute", fold.kind));
             }
         }
+        for path in &fold.hides {
+            if ty.attributes.get(path).is_none_or(|a| a.key.is_none()) {
+                say(format!("fold of `{}`: it hides `{path}`, which is no attribute with a `key`", fold.kind));
+            }
+        }
         if fold.parents.is_empty() && !ty.is(&fold.kind) {
             say(format!("fold of `{}` needs `key`: which resource it belongs to", fold.kind));
         }

@@ -61,6 +61,8 @@ pub struct Fold {
     pub paths: BTreeMap<String, Source>,
     /// It adds elements to lists and sets, and says nothing of the others' elements.
     pub element: bool,
+    /// Keyed blocks of which it declares the one with its key elsewhere: the parent's copy of that one is ignored.
+    pub hides: Vec<String>,
     /// It only says that the lists hold nothing but what is declared (`_exclusive`).
     pub whole: bool,
 }

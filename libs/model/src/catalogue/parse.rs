@@ -136,6 +136,7 @@ fn fold(node: &Node<'_>) -> Option<Fold> {
         when: table.each("when", Condition::parse),
         paths: BTreeMap::new(),
         element: false,
+        hides: table.texts("hides"),
         whole: table.flag("whole"),
     };
     for (path, node) in table.members("paths") {

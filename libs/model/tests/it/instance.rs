@@ -54,6 +54,10 @@ fn an_untouched_instance_is_silent_in_every_shape() {
     ];
     let refreshed = vec![(INSTANCE, state()), attached[1].clone()];
     let hashed = vec![(INSTANCE, with(&state(), &json!({ "user_data": "2b3ec1cbac2ea0dd67dcb7bd49a2fd4a12e4e8f5" })))];
+    // of a volume attached by its own resource the copy in the instance says nothing
+    let mut stale = refreshed.clone();
+    stale[0].1["ebs_block_device"][0]["volume_size"] = json!(50);
+    assert_eq!(compared(INSTANCE, &seen(INSTANCE, &item(), &live()), &agreed(INSTANCE, &stale)), Vec::<String>::new());
     for (name, shape) in [("inline", vec![(INSTANCE, state())]), ("attached", attached), ("refreshed", refreshed)] {
         assert_eq!(
             compared(INSTANCE, &seen(INSTANCE, &item(), &live()), &agreed(INSTANCE, &shape)),
