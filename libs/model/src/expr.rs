@@ -98,7 +98,11 @@ impl Expr {
             Step::Filter { value, .. } => Some(value),
             _ => None,
         });
-        own.into_iter().chain(inner.flat_map(|t| t.answers()))
+        let compared = self.transforms.iter().filter_map(|t| match t {
+            Transform::Is(template) => Some(template),
+            _ => None,
+        });
+        own.into_iter().chain(inner.chain(compared).flat_map(|t| t.answers()))
     }
 
     /// Evaluates; what is not there is null.
@@ -129,15 +133,20 @@ fn walk(value: &Value, steps: &[Step], sight: &dyn Sight) -> Value {
             found.map_or(Value::Null, |v| walk(v, rest, sight))
         }
         Step::All => each(value, rest, sight, |_| true),
-        Step::Filter { path, equal, value: wanted } => {
-            let wanted = wanted.text(sight).unwrap_or_default();
-            each(value, rest, sight, |element| {
-                let mut found = Vec::new();
-                texts_at(element, path, &mut found);
-                if *equal { found.contains(&wanted) } else { !found.contains(&wanted) }
-            })
+        Step::Filter { .. } => {
+            // filters that follow one another hold together
+            let filters = steps.iter().take_while(|s| matches!(s, Step::Filter { .. })).count();
+            each(value, &steps[filters..], sight, |element| steps[..filters].iter().all(|f| keeps(f, element, sight)))
         }
     }
+}
+
+fn keeps(filter: &Step, element: &Value, sight: &dyn Sight) -> bool {
+    let Step::Filter { path, equal, value } = filter else { return true };
+    let wanted = value.text(sight).unwrap_or_default();
+    let mut found = Vec::new();
+    texts_at(element, path, &mut found);
+    found.contains(&wanted) == *equal
 }
 
 /// The scalars at a path as text, lists passed through; what is not there is empty text.

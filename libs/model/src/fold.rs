@@ -145,6 +145,7 @@ impl<'a> Folding<'a> {
                 }
             }
             match best {
+                (Found::Unsaid, _) if attribute.alone_none => self.say(path, Value::Null, origin, Rank::Inline, true),
                 (Found::Unsaid, _) => {}
                 (Found::Empty, _) if attribute.empty_unsaid => {}
                 (Found::Empty, _) => self.say(path, Value::Null, origin, Rank::Inline, attribute.joins),

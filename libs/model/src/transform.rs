@@ -5,7 +5,7 @@ mod acl;
 use base64::Engine as _;
 use serde_json::{Map, Value};
 
-use crate::expr::{Sight, scalar_text};
+use crate::expr::{Sight, Template, scalar_text};
 
 /// One transform; `parse` shows how each is written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,8 +34,8 @@ pub enum Transform {
     Not,
     /// `number`: text as a number.
     Number,
-    /// `is(x)`: whether its text is x; null stays null.
-    Is(String),
+    /// `is(x)`: whether its text is x, which may be a variable (`is({account})`); null stays null.
+    Is(Template),
     /// `first`: the first element.
     First,
     /// `keys`: the names of a map's members.
@@ -70,7 +70,7 @@ impl Transform {
                 let (k, v) = both.split_once(',').ok_or("`pairs` needs two names: pairs(Name,Value)")?;
                 Self::Pairs(k.trim().to_owned(), v.trim().to_owned())
             }
-            "is" => Self::Is(need()?),
+            "is" => Self::Is(Template::parse(&need()?)?),
             "split" => Self::Split(need()?),
             "after" => Self::After(need()?),
             "before" => Self::Before(need()?),
@@ -100,7 +100,7 @@ impl Transform {
     }
 
     /// Applies it. A value of another shape than it expects comes out as null, never as a panic.
-    pub fn apply(&self, value: Value, _sight: &dyn Sight) -> Value {
+    pub fn apply(&self, value: Value, sight: &dyn Sight) -> Value {
         match self {
             Self::Tags => tags(&value),
             Self::Pairs(k, v) => pairs(&value, k, v),
@@ -124,8 +124,10 @@ impl Transform {
             Self::Present => (!value.is_null()).into(),
             Self::Not => value.as_bool().map_or(Value::Null, |b| (!b).into()),
             Self::Number => number(&value),
-            Self::Is(wanted) if !value.is_null() => (scalar_text(&value) == *wanted).into(),
-            Self::Is(_) => Value::Null,
+            Self::Is(wanted) => match wanted.text(sight).filter(|_| !value.is_null()) {
+                Some(wanted) => (scalar_text(&value) == wanted).into(),
+                None => Value::Null,
+            },
             Self::First => value.as_array().and_then(|a| a.first()).cloned().unwrap_or(Value::Null),
             Self::Keys => value.as_object().map_or(Value::Null, |o| o.keys().cloned().collect()),
             Self::Split(by) => value.as_str().map_or(Value::Null, |s| s.split(by.as_str()).collect()),

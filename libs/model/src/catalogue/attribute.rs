@@ -133,6 +133,8 @@ pub struct Attribute {
     pub subset: bool,
     /// Split resources add to the inline form instead of replacing it.
     pub joins: bool,
+    /// Only split resources declare it: a resource without any of them has none.
+    pub alone_none: bool,
     /// Conditions on the snapshot without which it means nothing.
     pub when: Vec<Condition>,
     /// Not compared where one of these attributes is declared (another form of the same).

@@ -10,7 +10,7 @@ use crate::catalogue::{Attribute, Kind, Scalar};
 use crate::normal::lookup;
 use crate::sight::part;
 
-/// The relation that tells which key an alias leads to: alias name to key id.
+/// Relations of this name, or one that starts with it, tell which key an alias leads to: alias name to key id.
 const ALIASES: &str = "kms_aliases";
 
 /// What comparing may look at besides the values.
@@ -170,16 +170,20 @@ fn key(e: &str, a: &str, scope: &Scope<'_>) -> Option<bool> {
         (false, false) => {
             // one is not set: the same only if the other is AWS's own key
             let id = if e.is_empty() { a } else { e };
-            let aliases = scope.snapshot.relations.get(ALIASES).and_then(Value::as_object);
-            let own = aliases.map(|m| m.iter().any(|(n, to)| n.starts_with("alias/aws/") && to.as_str() == Some(id)));
-            own.or(Some(false))
+            Some(aliases(scope).flatten().any(|(name, to)| name.starts_with("alias/aws/") && to.as_str() == Some(id)))
         }
     }
 }
 
 fn leads(alias: &str, id: &str, scope: &Scope<'_>) -> Option<bool> {
-    let aliases = scope.snapshot.relations.get(ALIASES).and_then(Value::as_object)?;
-    Some(aliases.get(alias).and_then(Value::as_str).is_some_and(|to| key_name(to) == id))
+    aliases(scope).next()?;
+    let to = aliases(scope).find_map(|relation| relation.get(alias)?.as_str());
+    Some(to.is_some_and(|to| key_name(to) == id))
+}
+
+fn aliases<'a>(scope: &'a Scope<'_>) -> impl Iterator<Item = &'a serde_json::Map<String, Value>> {
+    let relations = scope.snapshot.relations.iter().filter(|(name, _)| name.starts_with(ALIASES));
+    relations.filter_map(|(_, relation)| relation.as_object())
 }
 
 /// The key id, or `alias/...`, of any way to name a key.

@@ -70,6 +70,7 @@ pub(super) fn attribute(path: &str, node: &Node<'_>, top: bool) -> Option<Attrib
         empty_unsaid: false,
         subset: false,
         joins: false,
+        alone_none: false,
         when: Vec::new(),
         yields_to: Vec::new(),
         muted: Vec::new(),
@@ -127,6 +128,9 @@ fn judged(table: &Table<'_>, found: &mut Attribute) {
         .read("empty", |t| if t == "undeclared" { Ok(true) } else { Err("`empty` can only be undeclared".to_owned()) })
         .unwrap_or(false);
     found.joins = table.flag("joins");
+    found.alone_none = table
+        .read("alone", |t| if t == "none" { Ok(true) } else { Err("`alone` can only be none".to_owned()) })
+        .unwrap_or(false);
     found.when = table.each("when", Condition::parse);
     found.yields_to = table.texts("yields_to");
     found.muted = table.list("muted").iter().filter_map(mute).collect();
