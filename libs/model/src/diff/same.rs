@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::Snapshot;
 use crate::catalogue::kind::starts;
 use crate::catalogue::{Attribute, Kind, Scalar};
 use crate::normal::lookup;
 use crate::sight::part;
+use crate::{Snapshot, canonical};
 
 /// Relations of this name, or one that starts with it, tell which key an alias leads to: alias name to key id.
 const ALIASES: &str = "kms_aliases";
@@ -54,7 +54,8 @@ pub(super) fn same(
             let mut values = e.iter().map(|(k, v)| scalars(kind, v, a.get(k).unwrap_or(&Value::Null), scope));
             if same_names { all(&mut values) } else { Some(false) }
         }
-        Kind::Policy | Kind::Json | Kind::Rules => Some(false),
+        Kind::Json => scalars(Scalar::Json, e, a, scope),
+        Kind::Policy | Kind::Rules => Some(false),
     }
 }
 
@@ -128,6 +129,8 @@ pub(super) fn scalars(kind: Scalar, e: &Value, a: &Value, scope: &Scope<'_>) -> 
     }
     match kind {
         Scalar::Number => Some(e.as_f64().is_some() && e.as_f64() == a.as_f64()),
+        // 1 and 1.0 are one number
+        Scalar::Json => Some(canonical::text(e) == canonical::text(a)),
         Scalar::Version => Some(texts(e, a).is_some_and(|(e, a)| version_prefix(e, a))),
         Scalar::Ref => Some(texts(e, a).is_some_and(|(e, a)| one_thing(e, a))),
         Scalar::Kms => key(e.as_str().unwrap_or_default(), a.as_str().unwrap_or_default(), scope),

@@ -124,6 +124,7 @@ fn values_that_mean_the_same_are_silent_and_others_are_not() {
         (json!({ "ports": ["80", 443, 80] }), json!({ "ports": [443, 80] })),
         (json!({ "ports": [] }), json!({})),
         (json!({ "document": "{\"b\": 1, \"a\": [ ]}" }), json!({ "document": { "a": [], "b": 1 } })),
+        (json!({ "document": "{\"a\": 1.0}" }), json!({ "document": { "a": 1 } })),
         (json!({ "log_group": "/x" }), json!({ "log_group": "arn:aws:logs:eu-west-1:111122223333:log-group:/x" })),
         (
             json!({ "log_group": "arn:aws:logs:eu-west-1:111122223333:log-group:x:*" }),
@@ -254,6 +255,39 @@ fn what_one_version_of_the_catalogue_does_not_know_is_unknown() {
         drifts(&other, &parts),
         ["window: \"a\" -> \"b\"", "unknown steps: observed with another version of the catalogue"]
     );
+}
+
+#[test]
+fn ignore_changes_is_read_as_terraform_writes_it() {
+    let catalogue = catalogue();
+    let ty = catalogue.get("aws_thing").unwrap();
+    let ignored = |kind: &str, paths: &[&str]| {
+        let mut part = part("a", kind, &json!({ "name": "t", "thing": "t" }));
+        part.instances[0].ignore_changes = paths.iter().map(|p| (*p).to_owned()).collect();
+        fold(ty, &[part]).ignored.into_iter().collect::<Vec<_>>()
+    };
+    for (kind, written, expect) in [
+        ("aws_thing", vec!["count"], vec!["count"]),
+        ("aws_thing", vec!["options"], vec!["options.a", "options.b"]),
+        ("aws_thing", vec!["options[0].a"], vec!["options.a"]),
+        ("aws_thing", vec!["variables[\"a.b\"]", "variables['1']"], vec!["variables.1", "variables.a.b"]),
+        ("aws_thing", vec!["element[0].size"], vec!["element.size"]),
+        ("aws_thing", vec!["all"], vec!["*"]),
+        ("aws_thing", vec!["unheard_of"], vec![]),
+        ("aws_things_option", vec!["a"], vec!["options.a"]),
+        ("aws_thing_element", vec!["size"], vec![]),
+        ("aws_thing_element", vec!["all"], vec![]),
+    ] {
+        assert_eq!(ignored(kind, &written), expect, "{kind} {written:?}");
+    }
+    let mut parts =
+        [part("a", "aws_thing", &json!({ "name": "t", "element": [{ "name": "n", "size": 1, "note": "x" }] }))];
+    parts[0].instances[0].ignore_changes = vec!["element[0].size".into()];
+    assert_eq!(
+        drifts(&snapshot(&json!({ "element": [{ "name": "n", "size": 2, "note": "x" }] })), &parts),
+        Vec::<String>::new()
+    );
+    assert_eq!(drifts(&snapshot(&json!({ "element": [{ "name": "n", "size": 2, "note": "y" }] })), &parts).len(), 1);
 }
 
 #[test]
