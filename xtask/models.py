@@ -132,6 +132,17 @@ def endpoints(service, loader, partitions):
     return {k: keep(v, ["default", "regions"]) for k, v in table.items() if v["default"]}
 
 
+def offered(prefix, known):
+    """The regions where a regional service is known to be, by partition; what isn't listed may still be new."""
+    regions = {}
+    for partition in known["partitions"]:
+        service = partition["services"].get(prefix, {})
+        if partition["partition"] in FUTURE and service.get("isRegionalized", True):
+            there = sorted(r for r in service.get("endpoints", {}) if r in partition["regions"])
+            regions |= {partition["partition"]: there} if there else {}
+    return regions
+
+
 def cut_service(name, loader, partitions):
     model = loader.load_service_model(name, "service-2")
     metadata = model["metadata"]
@@ -152,6 +163,7 @@ def cut_service(name, loader, partitions):
         "shapes": cut_shapes(name, model["shapes"], roots),
         "pagination": pagination,
         "endpoints": endpoints(name, loader, partitions),
+        "offered": offered(metadata["endpointPrefix"], loader.load_data("endpoints")),
     }
 
 

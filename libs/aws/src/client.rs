@@ -245,6 +245,10 @@ impl Call<'_> {
                 }
                 Err(failure) => failure,
             };
+            if matches!(failure.error, Error::Dispatch(_)) && self.is_not_offered(&endpoint) {
+                permit.done(Outcome::Ok);
+                return Err(Error::NotOffered { service, region: region.clone() });
+            }
             let cause = Cause::of(&failure.error);
             permit.done(match cause {
                 Some(Cause::Throttled) => Outcome::Throttled,
@@ -289,6 +293,10 @@ impl Call<'_> {
         let bytes = response.body().bytes().map_or(0, <[u8]>::len);
         let value = answer::parse(self.service, self.operation, &response, self.client.config.limits.depth)?;
         Ok(Answer { value, bytes })
+    }
+
+    fn is_not_offered(&self, endpoint: &Endpoint) -> bool {
+        !endpoint.custom && self.service.is_missing(self.caller.partition.as_str(), &endpoint.region)
     }
 
     /// A bucket is reached in its own region only; S3 says which that is.

@@ -17,7 +17,7 @@ pub enum Error {
     /// The service answered with an error.
     #[error("{code} (HTTP {status}): {message}")]
     Service {
-        /// The error's code, as `AccessDenied`; `HTTP 503` or the like where the answer names none.
+        /// The error's code, as `AccessDenied`; the status (`503`) where the answer names none.
         code: String,
         /// The service's words; may be empty.
         message: String,
@@ -46,6 +46,14 @@ pub enum Error {
     /// Nothing was reached: name, connection, TLS.
     #[error("the service can't be reached: {0}")]
     Dispatch(String),
+    /// Nothing answers in this region, which is not known to have the service.
+    #[error("{service} is not offered in {region}")]
+    NotOffered {
+        /// The service.
+        service: &'static str,
+        /// The region.
+        region: String,
+    },
     /// No usable credentials.
     #[error("no credentials: {0}")]
     Credentials(String),
@@ -142,6 +150,10 @@ impl Error {
 
     /// The account has not this region, or the region not this service.
     pub fn is_region_unsupported(&self) -> bool {
-        matches!(self, Error::Service { code, .. } if REGION_UNSUPPORTED.contains(&code.as_str()))
+        match self {
+            Error::NotOffered { .. } => true,
+            Error::Service { code, .. } => REGION_UNSUPPORTED.contains(&code.as_str()),
+            _ => false,
+        }
     }
 }

@@ -84,6 +84,7 @@ pub struct Service {
     operations: HashMap<&'static str, Operation>,
     shapes: Box<[Shape]>,
     endpoints: HashMap<&'static str, raw::Endpoints>,
+    offered: HashMap<&'static str, Vec<&'static str>>,
     pub(crate) wire: OnceLock<Wire>,
 }
 
@@ -136,6 +137,7 @@ impl Service {
             operations,
             shapes,
             endpoints: model.endpoints.0.into_iter().collect(),
+            offered: model.offered.0.into_iter().collect(),
             wire: OnceLock::new(),
         })
     }
@@ -198,6 +200,12 @@ impl Service {
 
     pub(crate) fn shape(&self, index: Index) -> &Shape {
         &self.shapes[index.0 as usize]
+    }
+
+    /// Whether a region of a partition is known to lack the service: other regions of the partition have it, and this is
+    /// none of them. It may have got it since.
+    pub(crate) fn is_missing(&self, partition: &str, region: &str) -> bool {
+        self.offered.get(partition).is_some_and(|regions| !regions.contains(&region))
     }
 
     /// URL and signing region for a region: `key` is the partition with its variants (`aws+fips`).

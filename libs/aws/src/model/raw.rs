@@ -50,6 +50,8 @@ pub(crate) struct Model {
     pub(crate) pagination: Entries<Paginator>,
     #[serde(default)]
     pub(crate) endpoints: Entries<Endpoints>,
+    #[serde(default)]
+    pub(crate) offered: Entries<Vec<&'static str>>,
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]

@@ -60,3 +60,15 @@ fn paths_lead_where_the_model_says() {
     assert!(s3.is_paged("ListObjectsV2") && !s3.is_paged("GetBucketAcl"));
     assert!(s3.has_operation("GetBucketAcl") && !s3.has_operation("getBucketAcl"));
 }
+
+#[test]
+fn a_region_may_lack_a_service() {
+    for (service, partition, region, expect) in [
+        ("ec2", "aws", "eu-west-1", false),
+        ("ec2", "aws", "xx-nowhere-1", true),
+        ("kms", "aws-cn", "cn-north-1", false),
+        ("iam", "aws", "xx-nowhere-1", false),
+    ] {
+        assert_eq!(Service::load(service).unwrap().is_missing(partition, region), expect, "{service} {region}");
+    }
+}

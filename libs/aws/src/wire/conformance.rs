@@ -60,6 +60,7 @@ fn cases(folder: &Path, direction: &str) -> Vec<Case> {
                     shapes: suite.shapes.clone(),
                     pagination: raw::Entries::default(),
                     endpoints: raw::Entries::default(),
+                    offered: raw::Entries::default(),
                 };
                 let service: &'static Service = Box::leak(Box::new(Service::build("test", model).expect("a model")));
                 cases.push(Case {
