@@ -34,7 +34,7 @@ pub(crate) struct Operation {
     root: Option<&'static str>,
     root_namespace: Option<raw::Namespace>,
     request: OnceLock<&'static Schema<'static>>,
-    envelope: OnceLock<&'static Schema<'static>>,
+    default_wrapper: String,
 }
 
 impl Operation {
@@ -74,7 +74,7 @@ impl Operation {
                 .and_then(|i| i.xml_namespace)
                 .or_else(|| input.and_then(|i| shapes[i.0 as usize].xml_namespace())),
             request: OnceLock::new(),
-            envelope: OnceLock::new(),
+            default_wrapper: format!("{name}Result"),
         })
     }
 
@@ -103,15 +103,9 @@ impl Operation {
         })
     }
 
-    /// A schema of the document around the result, whose only member is the result.
-    pub(crate) fn envelope(&self) -> &'static Schema<'static> {
-        self.envelope.get_or_init(|| {
-            let wrapper = self.result_wrapper.unwrap_or_else(|| format!("{}Result", self.name).leak());
-            let result: &'static Schema<'static> =
-                leak(Schema::new_member(shape_id(wrapper), ShapeType::Structure, wrapper, 0));
-            let members: &'static [&'static Schema<'static>] = Vec::leak(vec![result]);
-            leak(Schema::new_struct(shape_id("Envelope"), ShapeType::Structure, members))
-        })
+    /// The element around the result, in the query protocol.
+    pub(crate) fn wrapper(&self) -> &str {
+        self.result_wrapper.unwrap_or(&self.default_wrapper)
     }
 
     /// Whether input or output is a stream of events, which a single call can't carry.

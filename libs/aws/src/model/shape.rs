@@ -1,6 +1,7 @@
 //! Shapes: what a value of a service looks like, and the schema under which the codecs read or write it. A schema is
 //! built when it is first needed, once for requests and once for answers, since the two differ in a few XML names.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use aws_smithy_schema::traits::TimestampFormat;
@@ -32,6 +33,13 @@ pub(crate) enum Place {
     Status,
 }
 
+impl Place {
+    /// Whether it is read from an answer's document: what binds a request only doesn't bind an answer.
+    pub(crate) fn is_in_answer(self) -> bool {
+        matches!(self, Place::Body | Place::Query | Place::Label)
+    }
+}
+
 /// A shape.
 #[derive(Debug)]
 pub(crate) struct Shape {
@@ -45,6 +53,7 @@ pub(crate) struct Shape {
     pub(crate) policy_document: bool,
     pub(crate) path_id: bool,
     traits: Traits,
+    wire_names: OnceLock<HashMap<&'static str, usize>>,
     request: OnceLock<Schemas>,
     answer: OnceLock<Schemas>,
 }
@@ -162,6 +171,7 @@ impl Shape {
                 timestamp_format: shape.timestamp_format,
                 flattened: shape.flattened,
             },
+            wire_names: OnceLock::new(),
             request: OnceLock::new(),
             answer: OnceLock::new(),
         })
@@ -188,6 +198,29 @@ impl Shape {
     /// Whether any member travels in the body's document.
     pub(crate) fn has_body(&self) -> bool {
         self.members.iter().any(|m| m.place == Place::Body)
+    }
+
+    /// A structure's members by the names of their elements in an XML answer; of two with one name the first.
+    pub(crate) fn wire_names(&self, service: &Service) -> &HashMap<&'static str, usize> {
+        self.wire_names.get_or_init(|| {
+            let mut names = HashMap::with_capacity(self.members.len());
+            for (index, member) in self.members.iter().enumerate() {
+                if !member.place.is_in_answer() || member.xml_attribute {
+                    continue;
+                }
+                let target = service.shape(member.target);
+                let traits = member.traits.or(target.traits);
+                let name = member.xml_name(service.protocol, Direction::Answer, target, traits);
+                names.entry(name.unwrap_or(member.name)).or_insert(index);
+            }
+            names
+        })
+    }
+
+    /// The members that an XML document holds as attributes, with the attributes' names.
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&Member, &'static str)> {
+        let attributes = self.members.iter().filter(|m| m.xml_attribute);
+        attributes.map(|m| (m, m.traits.location_name.unwrap_or(m.name)))
     }
 
     /// The schemas of this shape.
@@ -336,6 +369,16 @@ impl Member {
             Place::Label => schema.with_http_label(),
             Place::Status => schema.with_http_response_code(),
         }
+    }
+
+    /// Whether this collection's items stand among the members, without an element around them.
+    pub(crate) fn is_flattened(&self, target: &Shape) -> bool {
+        matches!(target.kind, Kind::List | Kind::Map) && (self.traits.flattened || target.traits.flattened)
+    }
+
+    /// A map's element for keys or values.
+    pub(crate) fn entry_name(&self, default: &'static str) -> &'static str {
+        self.traits.location_name.unwrap_or(default)
     }
 
     /// The name in a URI template that stands for this member.

@@ -9,12 +9,12 @@ use aws_smithy_schema::serde::{SerdeError, ShapeDeserializer};
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::date_time::Format;
 use aws_smithy_types::{Document, Number};
-use aws_smithy_xml::codec::{XmlCodec, XmlCodecSettings};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-use super::{custom, fault, text};
+use super::xml::Fault;
+use super::{custom, document, text};
 use crate::error::Error;
 use crate::model::{Direction, Kind, Member, Operation, Place, Protocol, Service, Shape};
 
@@ -28,48 +28,63 @@ pub(crate) fn parse(
     let shape = operation.output.map(|output| service.shape(output)).filter(|shape| !shape.members.is_empty());
     let Some(shape) = shape else { return Ok(Value::Object(Map::new())) };
     let body = response.body().bytes().unwrap_or_default();
-    let depth = u32::try_from(limit).unwrap_or(u32::MAX);
     let reader = Reader { service };
-    let read = match service.protocol {
+    let mut map = match service.protocol {
         Protocol::Json10 | Protocol::Json11 => {
             is_whole(body)?;
-            reader.structure(shape, None, &mut json(depth).create_deserializer(body))
+            let mut json = json(limit).create_deserializer(body);
+            reader.structure(shape, &mut json).map_err(|e| unreadable(body, limit, &e))?
         }
         Protocol::RestJson => {
-            has_document(service, shape, response)?;
-            reader.bound(shape, None, response, json(depth).create_deserializer(body))
+            if has_document(service, shape, response) {
+                is_whole(body)?;
+            }
+            reader.bound(shape, response, body, limit).map_err(|e| unreadable(body, limit, &e))?
         }
-        Protocol::RestXml => {
-            has_document(service, shape, response)?;
-            is_document(body, |root| !root.eq_ignore_ascii_case("html"))?;
-            let schema = custom::output_schema(service, operation, shape);
-            reader.bound(shape, schema, response, xml(depth).create_deserializer(body))
-        }
-        Protocol::Ec2 => {
-            is_document(body, |root| root.ends_with("Response"))?;
-            reader.structure(shape, None, &mut xml(depth).create_deserializer(body))
-        }
-        Protocol::Query => {
-            is_document(body, |root| root.ends_with("Response") || root.ends_with("Result"))?;
-            reader.enveloped(operation, shape, &mut xml(depth).create_deserializer(body)).and_then(
-                |found| match found {
-                    Some(map) => Ok(map),
-                    None => reader.structure(shape, None, &mut xml(depth).create_deserializer(body)),
-                },
-            )
+        Protocol::RestXml => rest_xml(service, operation, shape, response, limit)?,
+        Protocol::Ec2 | Protocol::Query => {
+            document::read(service, operation, shape, body, limit, false).map_err(|f| faulty(f, limit))?
         }
     };
-    let mut map = read.map_err(|e| unreadable(service, body, limit, &e))?;
     custom::amend(service, operation, shape, &mut map);
     Ok(Value::Object(map))
 }
 
-fn json(depth: u32) -> JsonCodec {
-    JsonCodec::new(JsonCodecSettings::builder().max_depth(depth).default_timestamp_format(Format::EpochSeconds).build())
+/// Headers and status by the codec, the document by `document`.
+fn rest_xml(
+    service: &'static Service,
+    operation: &'static Operation,
+    shape: &Shape,
+    response: &HttpResponse,
+    limit: usize,
+) -> Result<Map<String, Value>, Error> {
+    let mut map = Map::new();
+    if shape.members.iter().any(|m| !m.place.is_in_answer()) {
+        let bound = Reader { service }.bound(shape, response, b"{}", limit);
+        map = bound.map_err(|e| Error::Parse(e.to_string()))?;
+    }
+    if !has_document(service, shape, response) {
+        return Ok(map);
+    }
+    let body = response.body().bytes().unwrap_or_default();
+    let faulty = |fault| faulty(fault, limit);
+    match shape.payload() {
+        Some(payload) => {
+            let target = service.shape(payload.target);
+            let value = document::read(service, operation, target, body, limit, false).map_err(faulty)?;
+            map.insert(payload.name.to_owned(), Value::Object(value));
+        }
+        None => {
+            let root_is_value = custom::root_is_value(service, operation);
+            map.extend(document::read(service, operation, shape, body, limit, root_is_value).map_err(faulty)?);
+        }
+    }
+    Ok(map)
 }
 
-fn xml(depth: u32) -> XmlCodec {
-    XmlCodec::new(XmlCodecSettings::builder().validate_document(true).max_depth(depth.saturating_add(1)).build())
+fn json(limit: usize) -> JsonCodec {
+    let depth = u32::try_from(limit).unwrap_or(u32::MAX);
+    JsonCodec::new(JsonCodecSettings::builder().max_depth(depth).default_timestamp_format(Format::EpochSeconds).build())
 }
 
 /// An empty body is no object, which the codec takes it for.
@@ -81,36 +96,31 @@ fn is_whole(body: &[u8]) -> Result<(), Error> {
 }
 
 /// In the REST protocols a body may be a document, bytes as they are, or nothing.
-fn has_document(service: &Service, shape: &Shape, response: &HttpResponse) -> Result<(), Error> {
+fn has_document(service: &Service, shape: &Shape, response: &HttpResponse) -> bool {
     let wanted = match shape.payload() {
         Some(payload) => matches!(service.shape(payload.target).kind, Kind::Structure | Kind::Document),
-        None => shape.has_body(),
+        None if service.protocol == Protocol::RestJson => shape.has_body(),
+        None => shape.members.iter().any(|m| m.place.is_in_answer()),
     };
-    if wanted && response.status().as_u16() != 204 {
-        is_whole(response.body().bytes().unwrap_or_default())
-    } else {
-        Ok(())
+    wanted && response.status().as_u16() != 204
+}
+
+fn faulty(fault: Fault, limit: usize) -> Error {
+    match fault {
+        Fault::Cut => Error::Truncated("the document ends before its root does".to_owned()),
+        Fault::Deep => Error::TooLarge { limit, unit: "levels" },
+        Fault::Wrong(reason) => Error::Parse(reason),
     }
 }
 
-/// The document's root has a name that an answer can have: a proxy's page has not.
-fn is_document(body: &[u8], fits: impl Fn(&str) -> bool) -> Result<(), Error> {
-    match fault::root(body) {
-        Some(root) if !fits(&root) => Err(Error::Parse(format!("the document is a {root}"))),
-        _ => Ok(()),
-    }
-}
-
-/// A document that begins like one and doesn't end like one was cut.
-fn unreadable(service: &Service, body: &[u8], limit: usize, error: &SerdeError) -> Error {
-    // The codecs say so in words only.
+/// JSON that begins like an object and doesn't end like one was cut.
+fn unreadable(body: &[u8], limit: usize, error: &SerdeError) -> Error {
+    // The codec says so in words only.
     if error.to_string().contains("maximum nesting depth") {
         return Error::TooLarge { limit, unit: "levels" };
     }
-    let (open, close) = if service.protocol.is_json() { (b'{', b'}') } else { (b'<', b'>') };
     let text = body.trim_ascii();
-    let begun = text.first().is_none_or(|first| *first == open);
-    if begun && text.last() != Some(&close) {
+    if text.first() == Some(&b'{') && text.last() != Some(&b'}') {
         Error::Truncated(error.to_string())
     } else {
         Error::Parse(error.to_string())
@@ -122,60 +132,28 @@ struct Reader {
 }
 
 impl Reader {
-    /// An output of which parts travel in headers.
-    fn bound<'a, D: ShapeDeserializer + 'a>(
+    /// An output of which parts travel in headers; `body` is its document.
+    fn bound(
         &self,
         shape: &Shape,
-        schema: Option<&Schema<'static>>,
-        response: &'a HttpResponse,
-        body: D,
+        response: &HttpResponse,
+        body: &[u8],
+        limit: usize,
     ) -> Result<Map<String, Value>, SerdeError> {
-        let schema = schema.unwrap_or(&shape.schemas(self.service, Direction::Answer).own);
+        let schema = &shape.schemas(self.service, Direction::Answer).own;
         let bag = ConfigBag::base();
-        let mut map = Map::new();
-        let mut reader = http_output_deserializer(body, response, schema, &bag);
-        self.members(shape, schema, &mut *reader, &mut map)?;
-        Ok(map)
-    }
-
-    /// The result inside the query protocol's envelope. `None`: there is no envelope, and the model asks for none.
-    fn enveloped(
-        &self,
-        operation: &Operation,
-        shape: &Shape,
-        deserializer: &mut dyn ShapeDeserializer,
-    ) -> Result<Option<Map<String, Value>>, SerdeError> {
-        let mut result = None;
-        deserializer.read_struct(operation.envelope(), &mut |_, inner| {
-            result = Some(self.structure(shape, None, inner)?);
-            Ok(())
-        })?;
-        match (&result, operation.result_wrapper) {
-            (None, Some(wrapper)) => Err(SerdeError::missing_member(wrapper)),
-            _ => Ok(result),
-        }
+        let codec = json(limit);
+        let mut reader = http_output_deserializer(codec.create_deserializer(body), response, schema, &bag);
+        self.structure(shape, &mut *reader)
     }
 
     fn structure(
         &self,
         shape: &Shape,
-        schema: Option<&Schema<'static>>,
         deserializer: &mut dyn ShapeDeserializer,
     ) -> Result<Map<String, Value>, SerdeError> {
-        let schema = schema.unwrap_or(&shape.schemas(self.service, Direction::Answer).own);
         let mut map = Map::new();
-        self.members(shape, schema, deserializer, &mut map)?;
-        Ok(map)
-    }
-
-    fn members(
-        &self,
-        shape: &Shape,
-        schema: &Schema<'static>,
-        deserializer: &mut dyn ShapeDeserializer,
-        map: &mut Map<String, Value>,
-    ) -> Result<(), SerdeError> {
-        deserializer.read_struct(schema, &mut |member, inner| {
+        deserializer.read_struct(&shape.schemas(self.service, Direction::Answer).own, &mut |member, inner| {
             // A member that the model doesn't know has no index: left unread, it is skipped.
             let Some(index) = member.member_index() else { return Ok(()) };
             let Some(member_shape) = shape.members.get(index) else { return Ok(()) };
@@ -184,7 +162,8 @@ impl Reader {
                 map.insert(member_shape.name.to_owned(), value);
             }
             Ok(())
-        })
+        })?;
+        Ok(map)
     }
 
     fn member(
@@ -202,30 +181,31 @@ impl Reader {
             let bytes = STANDARD.decode(&text).map_err(|e| SerdeError::invalid_input(e.to_string()))?;
             return serde_json::from_slice(&bytes).map_err(|e| SerdeError::invalid_input(e.to_string()));
         }
-        let in_document = matches!(member.place, Place::Body | Place::Payload);
-        self.value(target, schema, deserializer, in_document && !self.service.protocol.is_json())
+        let is_xml = self.service.protocol == Protocol::RestXml && target.kind == Kind::Structure;
+        if is_xml && member.place == Place::Payload {
+            return Ok(Value::Null);
+        }
+        self.value(target, schema, deserializer)
     }
 
-    /// `lenient`: the value is an element's text, which AWS's services don't always write as the model says.
     fn value(
         &self,
         shape: &Shape,
         schema: &Schema<'_>,
         deserializer: &mut dyn ShapeDeserializer,
-        lenient: bool,
     ) -> Result<Value, SerdeError> {
         Ok(match shape.kind {
-            Kind::Structure => Value::Object(self.structure(shape, None, deserializer)?),
-            Kind::List => Value::Array(self.list(shape, schema, deserializer, lenient)?),
-            Kind::Map => Value::Object(self.map(shape, schema, deserializer, lenient)?),
+            Kind::Structure => Value::Object(self.structure(shape, deserializer)?),
+            Kind::List => Value::Array(self.list(shape, schema, deserializer)?),
+            Kind::Map => Value::Object(self.map(shape, schema, deserializer)?),
             Kind::String => Value::String(deserializer.read_string(schema)?),
-            Kind::Boolean if lenient => boolean(&deserializer.read_string(schema)?)?,
             Kind::Boolean => Value::Bool(deserializer.read_boolean(schema)?),
-            Kind::Integer | Kind::Long if lenient => integer(&deserializer.read_string(schema)?)?,
             Kind::Integer | Kind::Long => Value::from(deserializer.read_long(schema)?),
-            Kind::Float | Kind::Double if lenient => floating(&deserializer.read_string(schema)?)?,
             Kind::Float | Kind::Double => text::float(deserializer.read_double(schema)?),
-            Kind::Timestamp => timestamp(schema, deserializer, lenient)?,
+            Kind::Timestamp => {
+                let text = text::iso8601(deserializer.read_timestamp(schema)?);
+                Value::String(text.ok_or_else(|| SerdeError::invalid_input("a timestamp out of range"))?)
+            }
             Kind::Blob => Value::String(STANDARD.encode(deserializer.read_blob(schema)?.as_ref())),
             Kind::Document => plain(deserializer.read_document(schema)?),
         })
@@ -236,7 +216,6 @@ impl Reader {
         shape: &Shape,
         schema: &Schema<'_>,
         deserializer: &mut dyn ShapeDeserializer,
-        lenient: bool,
     ) -> Result<Vec<Value>, SerdeError> {
         let mut items = Vec::new();
         let (Some(element), [inner]) = (shape.element(), shape.schemas(self.service, Direction::Answer).members) else {
@@ -250,7 +229,7 @@ impl Reader {
                     items.push(Value::Null);
                 }
             } else {
-                items.push(self.value(element, inner, item, lenient)?);
+                items.push(self.value(element, inner, item)?);
             }
             Ok(())
         })?;
@@ -262,7 +241,6 @@ impl Reader {
         shape: &Shape,
         schema: &Schema<'_>,
         deserializer: &mut dyn ShapeDeserializer,
-        lenient: bool,
     ) -> Result<Map<String, Value>, SerdeError> {
         let mut map = Map::new();
         let (Some(element), [_, inner]) = (shape.element(), shape.schemas(self.service, Direction::Answer).members)
@@ -277,57 +255,13 @@ impl Reader {
                     map.insert(key, Value::Null);
                 }
             } else {
-                let value = self.value(element, inner, item, lenient)?;
+                let value = self.value(element, inner, item)?;
                 map.insert(key, value);
             }
             Ok(())
         })?;
         Ok(map)
     }
-}
-
-fn boolean(text: &str) -> Result<Value, SerdeError> {
-    match text.trim() {
-        "true" | "True" | "1" => Ok(Value::Bool(true)),
-        "false" | "False" | "0" => Ok(Value::Bool(false)),
-        "" => Ok(Value::Null),
-        other => Err(SerdeError::invalid_input(format!("{other:?} is no boolean"))),
-    }
-}
-
-fn integer(text: &str) -> Result<Value, SerdeError> {
-    match text.trim() {
-        "" => Ok(Value::Null),
-        text => text.parse::<i64>().map(Value::from).map_err(|e| SerdeError::invalid_input(format!("{text:?}: {e}"))),
-    }
-}
-
-fn floating(text: &str) -> Result<Value, SerdeError> {
-    match text.trim() {
-        "" => Ok(Value::Null),
-        "NaN" => Ok(text::float(f64::NAN)),
-        "Infinity" => Ok(text::float(f64::INFINITY)),
-        "-Infinity" => Ok(text::float(f64::NEG_INFINITY)),
-        text => text.parse().map(text::float).map_err(|e| SerdeError::invalid_input(format!("{text:?}: {e}"))),
-    }
-}
-
-fn timestamp(
-    schema: &Schema<'_>,
-    deserializer: &mut dyn ShapeDeserializer,
-    lenient: bool,
-) -> Result<Value, SerdeError> {
-    let time = if lenient {
-        let text = deserializer.read_string(schema)?;
-        if text.trim().is_empty() {
-            return Ok(Value::Null);
-        }
-        text::timestamp(&text).ok_or_else(|| SerdeError::invalid_input(format!("{text:?} is no timestamp")))?
-    } else {
-        deserializer.read_timestamp(schema)?
-    };
-    let text = text::iso8601(time).ok_or_else(|| SerdeError::invalid_input("a timestamp out of range"))?;
-    Ok(Value::String(text))
 }
 
 fn plain(document: Document) -> Value {

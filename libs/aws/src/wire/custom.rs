@@ -1,28 +1,14 @@
 //! What single services do differently from their models, as botocore's handlers and AWS's documentation know it.
 
-use std::sync::OnceLock;
-
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_schema::Schema;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use crate::model::{Direction, Index, Kind, Operation, Service, Shape};
+use crate::model::{Index, Kind, Operation, Service, Shape};
 
-/// The output's schema where the document's root is the value itself: S3's GetBucketLocation.
-pub(super) fn output_schema(
-    service: &'static Service,
-    operation: &Operation,
-    shape: &Shape,
-) -> Option<&'static Schema<'static>> {
-    static LOCATION: OnceLock<Schema<'static>> = OnceLock::new();
-    if (service.name(), operation.name) != ("s3", "GetBucketLocation") {
-        return None;
-    }
-    Some(
-        LOCATION
-            .get_or_init(|| shape.bare(shape.schemas(service, Direction::Answer).members).with_xml_unwrapped_output()),
-    )
+/// Whether the document's root is no wrapper but the value itself.
+pub(super) fn root_is_value(service: &Service, operation: &Operation) -> bool {
+    (service.name(), operation.name) == ("s3", "GetBucketLocation")
 }
 
 /// Parameters as the service wants them: Route 53 names its own ids with a path before them.

@@ -4,10 +4,12 @@ pub(crate) mod answer;
 #[cfg(test)]
 mod conformance;
 pub(crate) mod custom;
+mod document;
 pub(crate) mod fault;
 pub(crate) mod request;
 pub(crate) mod text;
 pub(crate) mod validate;
+mod xml;
 
 use aws_smithy_json::protocol::{aws_json_rpc::AwsJsonRpcProtocol, aws_rest_json_1::AwsRestJsonProtocol};
 use aws_smithy_query::protocol::AwsQueryProtocol;

@@ -1,4 +1,4 @@
-//! Scalars as text: timestamps as the AWS CLI prints them, numbers and booleans of XML.
+//! Scalars as text: timestamps as the AWS CLI prints them, numbers and booleans of parameters and of XML.
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -67,5 +67,24 @@ pub(crate) fn float(value: f64) -> Value {
         None if value.is_nan() => Value::from("NaN"),
         None if value > 0.0 => Value::from("Infinity"),
         None => Value::from("-Infinity"),
+    }
+}
+
+/// A boolean of an XML document.
+pub(super) fn boolean(text: &str) -> Option<Value> {
+    match text.trim() {
+        "true" | "True" | "1" => Some(Value::Bool(true)),
+        "false" | "False" | "0" => Some(Value::Bool(false)),
+        _ => None,
+    }
+}
+
+/// A floating number of an XML document.
+pub(super) fn floating(text: &str) -> Option<Value> {
+    match text.trim() {
+        "NaN" => Some(float(f64::NAN)),
+        "Infinity" => Some(float(f64::INFINITY)),
+        "-Infinity" => Some(float(f64::NEG_INFINITY)),
+        text => text.parse().ok().filter(|n: &f64| n.is_finite()).map(float),
     }
 }
