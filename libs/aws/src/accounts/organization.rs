@@ -26,9 +26,15 @@ const MOST_TAGGED: usize = 2_000;
 /// All accounts of the caller's organization.
 pub(super) async fn list(client: &Client, caller: &Caller) -> Result<Listed, Error> {
     let limit = PageLimit::default();
+    let described = client.call(caller, "organizations", "DescribeOrganization", &json!({})).await;
+    if let Err(error) = &described
+        && error.code() == Some("AWSOrganizationsNotInUseException")
+    {
+        return Err(error.clone());
+    }
     let answer = client.pages(caller, "organizations", "ListAccounts", &json!({}), limit).await?;
     let mut listed = Listed { accounts: Vec::new(), skipped: Vec::new(), warnings: Vec::new() };
-    let organization = match client.call(caller, "organizations", "DescribeOrganization", &json!({})).await {
+    let organization = match described {
         Ok(answer) => text(&answer["Organization"], "Id"),
         Err(error) => {
             listed.warnings.push(format!("organizations:DescribeOrganization: {error}"));

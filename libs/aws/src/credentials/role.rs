@@ -174,13 +174,14 @@ impl Assume {
     {
         match error.as_service_error() {
             Some(service) => {
-                let code = service.code().unwrap_or("unknown error");
+                let status = || error.raw_response().map(|raw| format!("HTTP {}", raw.status().as_u16()));
+                let code = service.code().map(str::to_owned).or_else(status).unwrap_or_default();
                 AccessError::Refused {
                     role: self.role.arn.clone(),
                     account: self.role.account.clone(),
                     caller: self.caller.arn.clone(),
-                    code: code.to_owned(),
-                    message: format!("{}{}", service.message().unwrap_or_default(), self.hint(code)),
+                    message: format!("{}{}", service.message().unwrap_or_default(), self.hint(&code)),
+                    code,
                 }
             }
             None => self.unreachable(reason(error)),

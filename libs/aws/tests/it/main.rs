@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a helper of a test may fail the test
 
+mod access;
 mod misbehaving;
 mod moto;
 

@@ -12,7 +12,9 @@ use tokio::net::TcpListener;
 use crate::{caller, config};
 
 /// Answers the n-th request with what `answer` says, byte by byte as given, and closes; counts the requests.
-async fn serve(answer: impl Fn(usize, &str) -> Option<String> + Send + Sync + 'static) -> (String, Arc<AtomicUsize>) {
+pub(crate) async fn serve(
+    answer: impl Fn(usize, &str) -> Option<String> + Send + Sync + 'static,
+) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let count = Arc::new(AtomicUsize::new(0));
@@ -34,7 +36,7 @@ async fn serve(answer: impl Fn(usize, &str) -> Option<String> + Send + Sync + 's
     (url, count)
 }
 
-fn http(status: &str, headers: &str, body: &str) -> String {
+pub(crate) fn http(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{headers}\r\n{body}", body.len())
 }
 
