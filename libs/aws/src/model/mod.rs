@@ -6,6 +6,7 @@ mod operation;
 mod path;
 pub(crate) mod raw;
 mod registry;
+mod schema;
 mod shape;
 
 pub use lookup::Models;
@@ -17,7 +18,8 @@ use crate::error::Error;
 use crate::wire::Wire;
 
 pub(crate) use operation::{Checksum, Operation, Paginator};
-pub(crate) use shape::{Direction, Index, Member, Place, Shape};
+pub(crate) use schema::Direction;
+pub(crate) use shape::{Index, Member, Place, Shape};
 
 /// The kind of a value in a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

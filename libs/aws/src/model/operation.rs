@@ -6,7 +6,8 @@ use aws_smithy_schema::traits::HttpTrait;
 use aws_smithy_schema::{Schema, ShapeType};
 
 use super::raw;
-use super::shape::{Direction, Index, Shape, leak, shape_id};
+use super::schema::{Direction, leak, shape_id};
+use super::shape::{Index, Shape};
 use super::{Kind, Service};
 
 /// What a service wants to check a body with.

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use flate2::read::GzDecoder;
 
 use super::Service;
-use super::shape::leak;
+use super::schema::leak;
 use crate::error::Error;
 
 /// A model file, and what came of it.

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_smithy_async::time::{SharedTimeSource, StaticTimeSource, TimeSource};
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 
 use driftline_aws::{Client, ClientConfig, Error, Limits, PageLimit, RetryConfig};
 use serde_json::json;
@@ -208,4 +212,33 @@ async fn parameters_are_checked_before_anything_is_sent() {
         assert!(matches!(error, Error::Validation { .. }));
         assert_eq!(error.to_string(), expect);
     }
+}
+
+/// A server whose clock is an hour ahead refuses signatures of our time, and takes those of its own.
+#[tokio::test]
+async fn a_wrong_clock_is_set_by_the_answer() {
+    let ahead = Duration::from_secs(3600);
+    let time = StaticTimeSource::new(UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+    let theirs = http_date(time.now() + ahead);
+    let (url, count) = serve(move |_, request| {
+        // One hour after 2023-11-14T22:13:20Z.
+        Some(if request.to_ascii_lowercase().contains("x-amz-date: 20231114t231320z") {
+            http("200 OK", "", r#"{"Keys":[]}"#)
+        } else {
+            let date = format!("date: {theirs}\r\n");
+            http("400 Bad Request", &date, r#"{"__type":"InvalidSignatureException","message":"Signature expired"}"#)
+        })
+    })
+    .await;
+    let client = Client::new(ClientConfig { time: SharedTimeSource::new(time), ..quick(&url) });
+    for _ in 0..2 {
+        let found = client.call(&caller("eu-west-1"), "kms", "ListKeys", &json!({})).await.unwrap();
+        assert_eq!(found, json!({ "Keys": [] }));
+    }
+    // Refused once, and never again.
+    assert_eq!(count.load(Ordering::SeqCst), 3);
+}
+
+fn http_date(time: SystemTime) -> String {
+    DateTime::from(time).fmt(Format::HttpDate).unwrap()
 }
