@@ -36,7 +36,7 @@ pub(crate) async fn aws(config: &Config) -> Aws {
         endpoint: endpoint.clone(),
         limits,
         limiter: limiter.clone(),
-        ..ClientConfig::default()
+        ..ClientConfig::from_env()
     });
     let access = Access::load(&AccessConfig { endpoint, ..AccessConfig::default() }, limiter).await;
     let sdk = aws_config::defaults(aws_config::BehaviorVersion::latest()).load().await;
