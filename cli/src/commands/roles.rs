@@ -86,8 +86,9 @@ async fn collector(
     let (targets, notes) = setup::targets(config, flags, catalogue, found)?;
     notes.iter().for_each(|note| output::note(note));
     anyhow::ensure!(!targets.is_empty(), "no account can be read");
-    // Half of the rate of a common service (20 calls/s) over the interval: the rest is for listings and retries.
-    let calls = usize::try_from(config.agent.interval.as_secs().max(1) * 10).unwrap_or(usize::MAX);
+    // Half of the rate of a common service (20 calls/s) over the interval, and of a minute at least: the rest is for listings
+    // and retries. The limiter has the last word.
+    let calls = usize::try_from(config.agent.interval.as_secs().max(60) * 10).unwrap_or(usize::MAX);
     Ok(Arc::new(Collector::new(
         aws.client,
         Arc::clone(catalogue),

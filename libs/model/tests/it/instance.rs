@@ -94,11 +94,8 @@ fn each_change_is_one_drift() {
         list[i] = with(&list[i], &change);
         json!({ "volumes": list })
     };
-    let mut extra = live()["volumes"].clone();
-    extra
-        .as_array_mut()
-        .unwrap()
-        .push(json!({ "VolumeId": "vol-x", "Attachments": [{ "InstanceId": "i-1", "Device": "/dev/sdg" }] }));
+    let mut extra = item()["BlockDeviceMappings"].as_array().cloned().unwrap_or_default();
+    extra.push(json!({ "DeviceName": "/dev/sdg", "Ebs": { "VolumeId": "vol-x", "DeleteOnTermination": false } }));
     let metadata = with(&item()["MetadataOptions"], &json!({ "HttpTokens": "optional" }));
     let none = json!({});
     let cases: Vec<(&str, Value, Value)> = vec![
@@ -118,7 +115,7 @@ fn each_change_is_one_drift() {
         ("root_block_device.volume_size", none.clone(), volumes(0, json!({ "Size": 9 }))),
         ("root_block_device", none.clone(), volumes(0, json!({ "Size": 9, "VolumeType": "io2", "Iops": 4000 }))),
         ("ebs_block_device", none.clone(), volumes(1, json!({ "Size": 101, "Iops": 303 }))),
-        ("ebs_attachment", none.clone(), json!({ "volumes": extra })),
+        ("ebs_attachment", json!({ "BlockDeviceMappings": extra }), none.clone()),
         ("ebs_block_device", none, json!({ "volumes": [live()["volumes"][0]] })),
     ];
     for (path, item_change, answers_change) in cases {
