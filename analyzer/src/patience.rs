@@ -1,4 +1,4 @@
-//! Waiting out an outage of the log: the same call again, with growing pauses, until it answers or nobody wants it.
+//! Waiting out an outage of log or database: the same call again, with growing pauses, until it answers or nobody wants it.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ impl Default for Pauses {
 impl Pauses {
     /// Waits before the next attempt; the reason comes back as an error where `cancel` ends the wait.
     pub(crate) async fn wait(&mut self, reason: String, cancel: &CancellationToken) -> Result<(), Error> {
-        tracing::warn!(reason, "the log is away; trying again");
+        tracing::warn!(reason, "no answer; trying again");
         tokio::select! {
             () = cancel.cancelled() => Err(Error::Unavailable(reason)),
             () = tokio::time::sleep(self.0) => {

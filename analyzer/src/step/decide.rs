@@ -256,6 +256,10 @@ impl Work<'_> {
 impl Verdict {
     /// Takes what the judge said of a region; drifts only where it is settled that they are that region's.
     fn take(&mut self, region: &str, judged: Judged, settled: bool) {
+        if judged.unknown.iter().any(String::is_empty) {
+            self.holds.absence.insert(region.to_owned());
+            self.holds.stray.insert(region.to_owned());
+        }
         if !judged.unknown.is_empty() {
             self.holds.paths.insert(region.to_owned(), (judged.unknown, judged.declared));
         }

@@ -1,4 +1,4 @@
-//! Records as rows, held until they are inserted. Pure.
+//! Records on their way into tables: held as they are, and turned into rows where they are inserted. Pure.
 
 use std::collections::BTreeMap;
 
@@ -10,72 +10,54 @@ use driftline_store::{AccountRow, CycleRow, Order, Position, SnapshotRow, Transi
 /// A partition of a topic.
 type Place = (String, u32);
 
-/// Rows by partition, so that a revoked one can be forgotten.
+/// What is held until it is stored.
 #[derive(Default)]
 pub(crate) struct Batch {
-    places: BTreeMap<Place, Rows>,
-    pub(crate) records: usize,
+    pub(crate) records: Vec<Record>,
     pub(crate) bytes: usize,
 }
 
-#[derive(Default)]
-struct Rows {
-    transitions: Vec<TransitionRow>,
-    snapshots: Vec<SnapshotRow>,
-    cycles: Vec<CycleRow>,
-    accounts: Vec<AccountRow>,
-    next: i64,
-    at_ms: i64,
-}
-
 impl Batch {
-    /// Takes a record; an error is why it can never become a row. Its position counts as read either way.
-    pub(crate) fn take(&mut self, record: &Record) -> Result<(), String> {
-        self.records += 1;
-        self.bytes += record.key.len() + record.value.as_ref().map_or(0, Vec::len);
-        let rows = self.places.entry((record.topic.to_string(), record.partition)).or_default();
-        (rows.next, rows.at_ms) = (record.offset + 1, record.timestamp_ms);
-        if &*record.topic == EVENTS { rows.event(record) } else { rows.input(record) }
+    pub(crate) fn take(&mut self, records: Vec<Record>) {
+        self.bytes += records.iter().map(|r| r.key.len() + r.value.as_ref().map_or(0, Vec::len) + 64).sum::<usize>();
+        self.records.extend(records);
     }
 
-    /// Lets the rows of partitions go that are another member's now.
+    /// Lets go of partitions that are another member's now.
     pub(crate) fn forget(&mut self, places: &[Place]) {
-        places.iter().for_each(|place| {
-            self.places.remove(place);
-        });
+        self.records.retain(|r| !places.iter().any(|(topic, p)| *topic == *r.topic && *p == r.partition));
     }
 
     /// The next offsets to read.
     pub(crate) fn positions(&self) -> BTreeMap<Place, i64> {
-        self.places.iter().map(|(place, rows)| (place.clone(), rows.next)).collect()
+        self.records.iter().map(|r| ((r.topic.to_string(), r.partition), r.offset + 1)).collect()
     }
 
     pub(crate) fn watermarks(&self) -> Vec<WatermarkRow> {
-        self.places
-            .iter()
-            .map(|((topic, partition), r)| WatermarkRow::new(topic, *partition, r.next, r.at_ms))
-            .collect()
-    }
-
-    pub(crate) fn transitions(&self) -> Vec<TransitionRow> {
-        self.places.values().flat_map(|r| r.transitions.iter().cloned()).collect()
-    }
-
-    pub(crate) fn snapshots(&self) -> Vec<SnapshotRow> {
-        self.places.values().flat_map(|r| r.snapshots.iter().cloned()).collect()
-    }
-
-    pub(crate) fn cycles(&self) -> Vec<CycleRow> {
-        self.places.values().flat_map(|r| r.cycles.iter().cloned()).collect()
-    }
-
-    pub(crate) fn accounts(&self) -> Vec<AccountRow> {
-        self.places.values().flat_map(|r| r.accounts.iter().cloned()).collect()
+        let last: BTreeMap<(&str, u32), &Record> =
+            self.records.iter().map(|r| ((&*r.topic, r.partition), r)).collect();
+        let mark = |((topic, partition), r): ((&str, u32), &Record)| {
+            WatermarkRow::new(topic, partition, r.offset + 1, r.timestamp_ms)
+        };
+        last.into_iter().map(mark).collect()
     }
 }
 
+/// Rows of all tables.
+#[derive(Default)]
+pub(crate) struct Rows {
+    pub(crate) transitions: Vec<TransitionRow>,
+    pub(crate) snapshots: Vec<SnapshotRow>,
+    pub(crate) cycles: Vec<CycleRow>,
+    pub(crate) accounts: Vec<AccountRow>,
+}
+
 impl Rows {
-    /// Events that are no transitions are another role's.
+    /// Adds a record's row; an error is why it can never become one. What no table holds adds nothing.
+    pub(crate) fn add(&mut self, record: &Record) -> Result<(), String> {
+        if &*record.topic == EVENTS { self.event(record) } else { self.input(record) }
+    }
+
     fn event(&mut self, record: &Record) -> Result<(), String> {
         let Some(value) = &record.value else { return Ok(()) };
         let transition: Transition = read(value)?;

@@ -2,12 +2,12 @@
 //! records read twice are stored once; positions are committed only once the rows are confirmed.
 
 mod batch;
+mod insert;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use driftline_bus::{Consumer, Error as BusError, Log, Polled, Producer, Record, Start};
+use driftline_bus::{Consumer, Error as BusError, Log, Polled, Producer, Start};
 use driftline_model::record::{EVENTS, INPUTS};
 use driftline_store::{Error as StoreError, Store};
 use tokio::time::Instant;
@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use batch::Batch;
 
-use crate::outbox::dead_letter;
+use crate::outbox::{dead_letter, deliver};
+use crate::patience::Pauses;
 
 /// How the writer works.
 #[derive(Debug, Clone)]
@@ -64,10 +65,14 @@ pub async fn run(
 ) -> Result<(), Error> {
     let producer = log.producer().await?;
     let mut consumer = log.consumer(&config.group, &[EVENTS, INPUTS]).await?;
-    let mut writer = Writer { config, store, producer, batch: Batch::default() };
-    let outcome = writer.follow(consumer.as_mut(), &shutdown).await;
+    let mut writer = Writer { config, store, producer, batch: Batch::default(), shutdown };
+    let outcome = writer.follow(consumer.as_mut()).await;
     let closed = consumer.close().await.map_err(Error::from);
-    outcome.and(closed)
+    match outcome.and(closed) {
+        // The log went first: what is not committed is read again.
+        Err(Error::Log(BusError::Unavailable(_))) if writer.shutdown.is_cancelled() => Ok(()),
+        outcome => outcome,
+    }
 }
 
 struct Writer {
@@ -75,13 +80,16 @@ struct Writer {
     store: Store,
     producer: Arc<dyn Producer>,
     batch: Batch,
+    shutdown: CancellationToken,
 }
 
 impl Writer {
-    async fn follow(&mut self, consumer: &mut dyn Consumer, shutdown: &CancellationToken) -> Result<(), Error> {
+    async fn follow(&mut self, consumer: &mut dyn Consumer) -> Result<(), Error> {
+        let shutdown = self.shutdown.clone();
         let mut due: Option<Instant> = None;
+        let mut pauses = Pauses::default();
         loop {
-            if self.batch.records >= self.config.batch_records || self.batch.bytes >= self.config.batch_bytes {
+            if self.batch.records.len() >= self.config.batch_records || self.batch.bytes >= self.config.batch_bytes {
                 due = Some(Instant::now());
             }
             let wait = async {
@@ -93,75 +101,86 @@ impl Writer {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => {
-                    let limit = self.config.drain;
                     // What is not stored in time is read again at the next start.
-                    return tokio::time::timeout(limit, self.store(consumer, shutdown)).await.unwrap_or(Ok(()));
+                    let stored = tokio::time::timeout(self.config.drain, self.store(consumer)).await;
+                    return stored.unwrap_or(Ok(()));
                 }
                 () = wait => {
-                    self.store(consumer, shutdown).await?;
+                    self.store(consumer).await?;
                     due = None;
                 }
-                polled = consumer.poll() => match polled? {
-                    Polled::Assigned(partitions) => {
-                        for (topic, partition) in partitions {
-                            consumer.start(&topic, partition, Start::Committed).await?;
-                        }
-                    }
-                    // Another member reads them from what is committed.
-                    Polled::Revoked(partitions) => self.batch.forget(&partitions),
-                    Polled::Records(records) => {
-                        for record in records {
-                            self.take(&record).await?;
-                        }
+                polled = consumer.poll() => {
+                    let Some(polled) = pauses.over(polled, &shutdown).await? else { continue };
+                    pauses = Pauses::default();
+                    if self.polled(polled, consumer).await? {
                         due.get_or_insert(Instant::now() + self.config.linger);
                     }
-                },
+                }
             }
         }
     }
 
-    async fn take(&mut self, record: &Record) -> Result<(), Error> {
-        if let Err(reason) = self.batch.take(record) {
-            tracing::warn!(topic = %record.topic, partition = record.partition, offset = record.offset, reason, "dead letter");
-            self.producer.send(dead_letter(record, &reason)).await?.await?;
+    /// Says whether there are records to store.
+    async fn polled(&mut self, polled: Polled, consumer: &mut dyn Consumer) -> Result<bool, Error> {
+        match polled {
+            Polled::Assigned(partitions) => {
+                for (topic, partition) in partitions {
+                    match consumer.start(&topic, partition, Start::Committed).await {
+                        // Another's already; its revocation is on the way.
+                        Ok(()) | Err(BusError::Fenced(_)) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                Ok(false)
+            }
+            // Another member reads them from what is committed.
+            Polled::Revoked(partitions) => {
+                self.batch.forget(&partitions);
+                Ok(false)
+            }
+            Polled::Records(records) => {
+                self.batch.take(records);
+                Ok(true)
+            }
         }
-        Ok(())
     }
 
-    /// Inserts and commits. ClickHouse away is waited for; only what nobody can store is an error.
-    async fn store(&mut self, consumer: &mut dyn Consumer, shutdown: &CancellationToken) -> Result<(), Error> {
-        let mut pause = Duration::from_millis(50);
-        loop {
-            match self.insert().await {
-                Ok(()) => break,
-                Err(error) if error.is_transient() => {
-                    tracing::warn!(%error, "ClickHouse is away; trying again");
-                    if shutdown.is_cancelled() {
+    /// Inserts, then commits. A database that is away is waited for, with one batch in hand.
+    async fn store(&mut self, consumer: &mut dyn Consumer) -> Result<(), Error> {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.records.is_empty() {
+            return Ok(());
+        }
+        let mut pauses = Pauses::default();
+        let refused = loop {
+            match self.insert(&batch).await {
+                Ok(refused) => break refused,
+                Err(error) if insert::away(&error) => {
+                    // On shutdown nothing is committed, and all of it is read again.
+                    if pauses.wait(error.to_string(), &self.shutdown).await.is_err() {
                         return Ok(());
                     }
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
-                        () = shutdown.cancelled() => {}
-                    }
-                    pause = (pause * 2).min(Duration::from_secs(10));
                 }
                 Err(error) => return Err(error.into()),
             }
+        };
+        let letters: Vec<_> = refused.iter().map(|(record, reason)| dead_letter(record, reason)).collect();
+        for (record, reason) in &refused {
+            let (topic, partition, offset) = (&*record.topic, record.partition, record.offset);
+            tracing::warn!(topic, partition, offset, reason, "dead letter");
         }
-        let positions: BTreeMap<(String, u32), i64> = self.batch.positions();
-        self.batch = Batch::default();
-        match consumer.commit(&positions).await {
-            // Taken away meanwhile: the next owner stores these rows again, to no effect.
-            Ok(()) | Err(BusError::Fenced(_)) => Ok(()),
+        deliver(&self.producer, &letters, &self.shutdown).await?;
+        match consumer.commit(&batch.positions()).await {
+            Ok(()) => Ok(()),
+            // Taken away meanwhile, or not now: whoever reads these again stores them to no effect.
+            Err(BusError::Fenced(_) | BusError::Unavailable(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn insert(&self) -> Result<(), StoreError> {
-        self.store.insert_transitions(&self.batch.transitions()).await?;
-        self.store.insert_snapshots(&self.batch.snapshots()).await?;
-        self.store.insert_coverage(&self.batch.cycles()).await?;
-        self.store.insert_accounts(&self.batch.accounts()).await?;
-        self.store.insert_watermarks(&self.batch.watermarks()).await
+    async fn insert<'a>(&self, batch: &'a Batch) -> Result<insert::Refused<'a>, StoreError> {
+        let refused = insert::insert(&self.store, &batch.records).await?;
+        self.store.insert_watermarks(&batch.watermarks()).await?;
+        Ok(refused)
     }
 }

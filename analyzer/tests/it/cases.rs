@@ -345,6 +345,10 @@ fn a_judge_that_fails_on_one_resource_leaves_it_as_it_is() {
          b eu/t/a src x=1
          s eu/t/a @1.1 x=2           => +modified:eu/t/a:x
          s eu/t/a @1.2 panic=1       => !
-         s eu/t/a @1.3 x=1           => -modified:eu/t/a:x",
+         s eu/t/a @1.3 x=1           => -modified:eu/t/a:x
+         s eu/t/b @1.4 x=2           => +unmanaged:eu/t/b
+         s eu/t/b @1.5 panic=1       => !
+         b eu/t/b src x=1            => !
+         s eu/t/b @1.6 x=1           => -unmanaged:eu/t/b",
     );
 }
