@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use driftline_model::{CoverageStatus, ResourceKey, Scope, Subject};
 use serde::{Deserialize, Serialize};
 
+/// The region of a part whose source does not tell it.
+pub(crate) const UNKNOWN_REGION: &str = "-";
+
 /// The order of observations: an agent's epoch, and the number within it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "(i64, u64)", into = "(i64, u64)")]
@@ -122,9 +125,39 @@ pub(crate) struct Group {
     /// Region (`-`: not known) to source to part.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) parts: BTreeMap<String, BTreeMap<String, PartMark>>,
+    /// Region to what lists say of an id that is agreed and not seen: a round lists everything and reads what its budget
+    /// allows, so that a list may know it first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) listed: BTreeMap<String, Listed>,
     /// Open drifts and findings by id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) open: BTreeMap<String, Open>,
+}
+
+/// The last change in what lists say of an id.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Listed {
+    pub(crate) held: bool,
+    pub(crate) order: Order,
+}
+
+impl Group {
+    /// Whether a source agrees on it in a region, or without one.
+    pub(crate) fn is_agreed(&self, region: &str) -> bool {
+        let agreed = |r: &str| self.parts.get(r).is_some_and(|s| s.values().any(PartMark::agreed));
+        agreed(region) || agreed(UNKNOWN_REGION)
+    }
+
+    /// Takes what the newest list of a region says; whether that is news. What no list has ever held is no news.
+    pub(crate) fn note(&mut self, region: &str, holds: bool, order: Order) -> bool {
+        let before = self.listed.get(region).copied();
+        if !holds && before.is_none_or(|l| !l.held) {
+            return false;
+        }
+        let now = Listed { held: holds, order };
+        self.listed.insert(region.to_owned(), now);
+        before.is_none_or(|l| l.held != holds)
+    }
 }
 
 /// The last snapshot of a resource, or its tombstone; the body is in the kept record.

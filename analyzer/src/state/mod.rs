@@ -7,8 +7,8 @@ mod layers;
 
 pub use forms::Order;
 pub(crate) use forms::{
-    Account, Evidence, Group, GroupKey, ListMark, ManifestMark, Open, PartMark, Round, Rounds, ScopeMark, Seen,
-    SourceMark, names,
+    Account, Evidence, Group, GroupKey, ListMark, Listed, ManifestMark, Open, PartMark, Round, Rounds, ScopeMark, Seen,
+    SourceMark, UNKNOWN_REGION, names,
 };
 pub(crate) use kept::Kept;
 pub use layers::{Base, Memory, State, StateError, Writes};

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use driftline_model::ResourceKey;
 use driftline_model::record::{InputKey, Keys, Part};
 
+use super::evidence::Lists;
 use super::input::Input;
 use super::{Effect, Pass, Refusal, Work};
-use crate::state::{GroupKey, Kept, ListMark, PartMark, SourceMark, names};
+use crate::state::{Group, GroupKey, Kept, ListMark, PartMark, SourceMark, UNKNOWN_REGION, names};
 
 /// Whether a record of (lineage, serial) is below what is known: a lower serial of the same lineage. Sources without a
 /// lineage are ordered by offset, as they are read.
@@ -44,7 +45,11 @@ pub(crate) fn part(work: &mut Work<'_>, input: &Input<'_>, key: &ResourceKey, so
     work.state.put(names::published(&key.account, source, input.name), Vec::new());
     let (offset, lineage, serial) = (input.record.offset, body.lineage, body.serial);
     let mark = PartMark { offset, lineage, serial, live: true, unlisted: false };
+    let known = group.is_agreed(&key.region);
     group.parts.entry(key.region.clone()).or_default().insert(source.to_owned(), mark);
+    if !known {
+        work.consult(&name, &mut group, &key.region)?;
+    }
     work.decide(&name, group)
 }
 
@@ -118,6 +123,23 @@ fn keys_of(work: &Work<'_>, account: &str, source: &str, parts: u32) -> Result<B
 }
 
 impl Work<'_> {
+    /// What is agreed from now on may stand in a list already.
+    fn consult(&self, key: &GroupKey, group: &mut Group, region: &str) -> Result<(), Refusal> {
+        let regions: Vec<String> = match region {
+            UNKNOWN_REGION => self.rounds(&key.account)?.last.first().map_or_else(Vec::new, |r| r.regions.clone()),
+            known => vec![known.to_owned()],
+        };
+        for region in &regions {
+            if group.seen.get(region).is_some_and(|s| s.live) {
+                continue;
+            }
+            if let Some((holds, order)) = Lists::load(self, &key.scope(region))?.says(&key.id) {
+                group.note(region, holds, order);
+            }
+        }
+        Ok(())
+    }
+
     fn list(&self, account: &str, source: &str) -> Result<SourceMark, Refusal> {
         Ok(self.state.load(&names::source(account, source))?.unwrap_or_default())
     }

@@ -7,13 +7,10 @@ use driftline_model::record::{InputKey, Part};
 use driftline_model::resource::GLOBAL;
 use driftline_model::{CoverageStatus, DriftKind, Finding, Severity, Snapshot, Subject, finding_id};
 
-use super::evidence::Listed;
 use super::{Effect, Pass, Refusal, Work};
 use crate::judge::{Judged, Sight};
-use crate::state::{Group, GroupKey, Kept, PartMark, ScopeMark, Seen, names};
+use crate::state::{Group, GroupKey, Kept, PartMark, ScopeMark, Seen, UNKNOWN_REGION, names};
 
-/// The region of a part whose source does not tell it.
-pub(crate) const UNKNOWN_REGION: &str = "-";
 /// Rule of the finding for a part that several resources fit.
 const AMBIGUOUS: &str = "baseline.region";
 
@@ -114,6 +111,25 @@ impl View {
             }
         }
     }
+
+    /// Whether it is proven that the resource is not where it was agreed.
+    fn absent(&self, key: &GroupKey, group: &Group, region: &str) -> bool {
+        let Some(offset) = self.agreed.get(region).and_then(|p| p.iter().map(|(_, _, m)| m.offset).max()) else {
+            return false;
+        };
+        let absent = |region: &str, mark: &ScopeMark| {
+            let seen = group.seen.get(region).map(|s| s.order);
+            let dropped = mark.dropped(group.listed.get(region).copied());
+            dropped.is_ok_and(|dropped| mark.absent(&key.id, offset, seen.max(dropped)))
+        };
+        if region != UNKNOWN_REGION {
+            return self.scopes.get(region).is_some_and(|mark| absent(region, mark));
+        }
+        let unsupported = |m: &ScopeMark| matches!(m.status, Some((_, CoverageStatus::Unsupported)));
+        let known = |(r, m): &(&String, &ScopeMark)| *r != UNKNOWN_REGION && m.status.is_some() && !unsupported(m);
+        let mut known = self.scopes.iter().filter(known).peekable();
+        known.peek().is_some() && known.all(|(r, m)| absent(r, m))
+    }
 }
 
 impl Work<'_> {
@@ -151,47 +167,6 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Whether it is proven that the resource is not where it was agreed.
-    fn absent(&self, view: &View, key: &GroupKey, group: &Group, region: &str) -> Result<bool, Refusal> {
-        let Some(offset) = view.agreed.get(region).and_then(|p| p.iter().map(|(_, _, m)| m.offset).max()) else {
-            return Ok(false);
-        };
-        if region != UNKNOWN_REGION {
-            let Some(mark) = view.scopes.get(region) else { return Ok(false) };
-            return self.absent_in(mark, key, group, region, offset);
-        }
-        let unsupported = |m: &ScopeMark| matches!(m.status, Some((_, CoverageStatus::Unsupported)));
-        let known = |(r, m): &(&String, &ScopeMark)| *r != UNKNOWN_REGION && m.status.is_some() && !unsupported(m);
-        let mut known = view.scopes.iter().filter(known).peekable();
-        if known.peek().is_none() {
-            return Ok(false);
-        }
-        for (region, mark) in known {
-            if !self.absent_in(mark, key, group, region, offset)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// The same in one region. A list that holds the id proves that it is there, though no snapshot tells of it yet: a round
-    /// lists everything and reads what its budget allows. Listings before that list prove nothing.
-    fn absent_in(
-        &self,
-        mark: &ScopeMark,
-        key: &GroupKey,
-        group: &Group,
-        region: &str,
-        offset: i64,
-    ) -> Result<bool, Refusal> {
-        let seen = group.seen.get(region).map(|s| s.order);
-        if !mark.absent(&key.id, offset, seen) {
-            return Ok(false);
-        }
-        let list = Listed::load(self, &key.scope(region))?;
-        Ok(!list.holds(&key.id) && mark.absent(&key.id, offset, seen.max(list.order())))
-    }
-
     fn verdict(&mut self, key: &GroupKey, group: &Group) -> Result<Verdict, Refusal> {
         let view = View::load(self, key, group)?;
         let mut verdict = Verdict::default();
@@ -209,7 +184,7 @@ impl Work<'_> {
             verdict.take(region, judged, !maybe_moved && !view.ambiguous.contains(region));
         }
         for region in homeless {
-            if !self.absent(&view, key, group, region)? {
+            if !view.absent(key, group, region) {
                 verdict.pending = true;
                 verdict.holds.absence.insert(region.clone());
                 verdict.holds.stray.extend(moved.get(region).map(|r| (*r).clone()));

@@ -8,16 +8,16 @@ use serde::de::DeserializeOwned;
 
 use super::{Refusal, Work};
 use crate::state::{
-    Account, Evidence, Group, GroupKey, Kept, Order, Round, Rounds, ScopeMark, Seen, StateError, names,
+    Account, Evidence, Group, GroupKey, Kept, Listed, Order, Round, Rounds, ScopeMark, Seen, StateError, names,
 };
 
 /// The newest lists of a scope.
-pub(crate) struct Listed {
+pub(crate) struct Lists {
     manifest: Option<(Order, Order, BTreeSet<String>)>,
     empty: Option<Order>,
 }
 
-impl Listed {
+impl Lists {
     pub(crate) fn load(work: &Work<'_>, scope: &Scope) -> Result<Self, Refusal> {
         let mark = work.scope(scope)?;
         let manifest = match mark.whole() {
@@ -27,27 +27,19 @@ impl Listed {
         Ok(Self { manifest, empty: mark.empty() })
     }
 
-    /// Whether the newest list holds the id: it is there, though nothing may have been read of it yet.
-    pub(crate) fn holds(&self, id: &str) -> bool {
+    /// Whether the newest list holds an id, and the order of that list.
+    pub(crate) fn says(&self, id: &str) -> Option<(bool, Order)> {
         match (&self.manifest, self.empty) {
-            (Some((_, high, ids)), empty) if empty.is_none_or(|e| e < *high) => ids.contains(id),
-            _ => false,
+            (Some((_, high, ids)), empty) if empty.is_none_or(|e| e < *high) => Some((ids.contains(id), *high)),
+            (_, empty) => empty.map(|e| (false, e)),
         }
-    }
-
-    /// The order of the manifest. Empty listings need none, and each proves by itself.
-    pub(crate) fn order(&self) -> Option<Order> {
-        self.manifest.as_ref().map(|(_, high, _)| *high)
     }
 
     /// The order of the newest list, where it should hold an id seen at `order` and does not.
     pub(crate) fn leaves_out(&self, id: &str, order: Order) -> Option<Order> {
-        let (low, high, holds) = match (&self.manifest, self.empty) {
-            (Some((low, high, ids)), e) if e.is_none_or(|e| e < *high) => (*low, *high, ids.contains(id)),
-            (_, Some(e)) => (e, e, false),
-            _ => return None,
-        };
-        (order < low && !holds).then_some(high)
+        let (holds, newest) = self.says(id)?;
+        let low = self.manifest.as_ref().filter(|(_, high, _)| *high == newest).map_or(newest, |(low, ..)| *low);
+        (order < low && !holds).then_some(newest)
     }
 }
 
@@ -56,6 +48,14 @@ impl ScopeMark {
     /// confirms that list. Without it a resource that was made while a listing ran would flap.
     pub(crate) fn gone(&self, seen: &Seen, list: Order) -> bool {
         self.listings.iter().any(|l| l.order >= list && l.after_offset >= seen.offset)
+    }
+
+    /// Since when lists say nothing of an id any more; `Err` while they hold it.
+    pub(crate) fn dropped(&self, listed: Option<Listed>) -> Result<Option<Order>, ()> {
+        match listed {
+            Some(l) if l.held => self.empty().filter(|e| *e > l.order).map(Some).ok_or(()),
+            other => Ok(other.map(|l| l.order)),
+        }
     }
 
     /// Whether it is proven, twice, that an id agreed at `offset` and last known at `since` is not there.
@@ -125,7 +125,7 @@ impl Work<'_> {
         if newest.is_none_or(|n| n <= order) {
             return Ok(None);
         }
-        Ok(Listed::load(self, scope)?.leaves_out(id, order))
+        Ok(Lists::load(self, scope)?.leaves_out(id, order))
     }
 
     /// The body of a key's winner; `None` where there is none or it is a tombstone.

@@ -6,7 +6,7 @@ use driftline_model::record::{AccountFacts, Manifest};
 use driftline_model::{ResourceKey, Scope, Snapshot};
 
 use super::admit::Admission;
-use super::evidence::Listed;
+use super::evidence::Lists;
 use super::input::Input;
 use super::{Refusal, Work};
 use crate::state::{Group, GroupKey, ManifestMark, Seen, names};
@@ -42,6 +42,9 @@ pub(crate) fn snapshot(work: &mut Work<'_>, input: &Input<'_>, key: &ResourceKey
     let seen = Seen { order, offset: input.record.offset, hash: input.hash(), live, unlisted };
     work.count(&scope, before.as_ref(), Some(&seen))?;
     let same = before.is_some_and(|b| b.counted() && seen.counted() && b.hash == seen.hash);
+    if live {
+        group.listed.remove(&key.region);
+    }
     group.seen.insert(key.region.clone(), seen);
     if same { Ok(work.save_group(&name, &group)?) } else { work.decide(&name, group) }
 }
@@ -68,24 +71,34 @@ pub(crate) fn manifest(work: &mut Work<'_>, input: &Input<'_>, scope: &Scope, pa
 
 /// Looks at all resources of a scope again, since its newest list changed.
 pub(crate) fn sweep(work: &mut Work<'_>, scope: &Scope) -> Result<(), Refusal> {
-    let listed = Listed::load(work, scope)?;
+    let lists = Lists::load(work, scope)?;
     let fence = work.epoch(&scope.account)?;
     for name in work.state.keys(&names::groups(&scope.account, &scope.kind))? {
         let Some(key) = names::read_group(&name) else { continue };
         let mut group = work.group(&key)?;
-        let Some(seen) = group.seen.get(&scope.region) else { continue };
-        if !seen.live {
+        match group.seen.get(&scope.region) {
+            Some(seen) if seen.live => {
+                let unlisted = lists.leaves_out(&key.id, seen.order);
+                if unlisted != seen.unlisted {
+                    relist(work, scope, &key, group, unlisted)?;
+                }
+            }
+            _ if group.is_agreed(&scope.region) => {
+                let Some((holds, order)) = lists.says(&key.id) else { continue };
+                let before = group.clone();
+                if group.note(&scope.region, holds, order) {
+                    work.decide(&key, group)?;
+                } else if group != before {
+                    work.save_group(&key, &group)?;
+                }
+            }
             // The fence alone keeps old agents from bringing it back; nothing else asks for it.
-            if seen.order.epoch < fence && group.parts.is_empty() && group.open.is_empty() {
+            Some(seen) if seen.order.epoch < fence && group.parts.is_empty() && group.open.is_empty() => {
                 group.seen.remove(&scope.region);
                 work.state.remove(names::kept(&format!("s/{}", key.resource(&scope.region))));
                 work.save_group(&key, &group)?;
             }
-            continue;
-        }
-        let unlisted = listed.leaves_out(&key.id, seen.order);
-        if unlisted != seen.unlisted {
-            relist(work, scope, &key, group, unlisted)?;
+            _ => {}
         }
     }
     Ok(())

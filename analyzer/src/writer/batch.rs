@@ -34,8 +34,7 @@ impl Batch {
     }
 
     pub(crate) fn watermarks(&self) -> Vec<WatermarkRow> {
-        let last: BTreeMap<(&str, u32), &Record> =
-            self.records.iter().map(|r| ((&*r.topic, r.partition), r)).collect();
+        let last: BTreeMap<(&str, u32), &Record> = self.records.iter().map(|r| ((&*r.topic, r.partition), r)).collect();
         let mark = |((topic, partition), r): ((&str, u32), &Record)| {
             WatermarkRow::new(topic, partition, r.offset + 1, r.timestamp_ms)
         };

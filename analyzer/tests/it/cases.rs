@@ -138,6 +138,26 @@ fn what_a_list_holds_is_not_missing_though_nothing_was_read_of_it() {
          c @2.6 eu/t=complete:1>7
          c @2.7 eu/t=complete:1>8      => +missing:eu/t/a",
     );
+    // others come and go in the same scope, which is no reason to wait for ever
+    check(
+        "b eu/t/a src x=1
+         e
+         m eu/t @2.1 b
+         c @2.2 eu/t=complete:1>3
+         m eu/t @2.3 b c
+         c @2.4 eu/t=complete:2>5      => +missing:eu/t/a",
+    );
+    // agreed after the list that holds it
+    check(
+        "e
+         m eu/t @1.1 a
+         c @1.2 eu/t=complete:1
+         b eu/t/a src x=1
+         c @1.3 eu/t=complete:1>4
+         m eu/t @1.4 b
+         c @1.5 eu/t=complete:1>6
+         c @1.6 eu/t=complete:1>7      => +missing:eu/t/a",
+    );
 }
 
 #[test]

@@ -182,6 +182,7 @@ fn reordered_and_repeated_observations_end_the_same() {
             }
         }
         let settled = world.log.len();
+        world.busy = false;
         world.cycle();
         world.cycle();
         let mut dice = Dice(!seed);
@@ -226,7 +227,7 @@ fn a_disk_lost_after_compaction_ends_the_same_and_resolves_nothing_that_stands()
         let mut world = World::live(seed, STEPS);
         let lost = i64::try_from(world.log.len()).unwrap() + 1;
         world.take_over();
-        world.blind = false;
+        (world.blind, world.busy) = (false, false);
         for _ in 0..4 {
             world.cycle();
         }

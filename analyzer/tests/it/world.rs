@@ -62,6 +62,8 @@ pub(crate) struct World {
     agreed: BTreeMap<&'static str, BTreeSet<String>>,
     /// Whether snapshots may leave paths unread, and listings may fail.
     pub(crate) blind: bool,
+    /// Whether rounds may list what they do not read.
+    pub(crate) busy: bool,
 }
 
 impl World {
@@ -77,6 +79,7 @@ impl World {
             serials: BTreeMap::new(),
             agreed: BTreeMap::new(),
             blind,
+            busy: true,
         };
         world.take_over();
         world
@@ -184,7 +187,9 @@ impl World {
                 continue;
             }
             for key in &keys {
-                if self.agent.sent.get(key) != self.cloud.get(key) {
+                // What the budget does not allow is listed all the same.
+                let later = self.busy && self.dice.one_in(4);
+                if !later && self.agent.sent.get(key) != self.cloud.get(key) {
                     self.send(key);
                 }
             }
