@@ -1,9 +1,12 @@
 //! What the analyzer promises, one module per promise.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod bench;
 mod cases;
 mod plain;
 mod runtime;
 mod script;
 mod seeded;
+mod stored;
 mod world;

@@ -15,7 +15,7 @@ use crate::script::{ACCOUNT, parse, transition};
 use crate::world::{Dice, World};
 
 /// The world's records as they are published: a record in front, so that offsets are the world's.
-fn records(world: &World) -> Vec<Record> {
+pub(crate) fn records(world: &World) -> Vec<Record> {
     let first = Record {
         key: format!("w/{ACCOUNT}/first").into_bytes(),
         value: Some(b"{}".to_vec()),
@@ -42,7 +42,7 @@ async fn restarted(bench: &Bench) -> Running {
     }
 }
 
-async fn settle(bench: &Bench) {
+pub(crate) async fn settle(bench: &Bench) {
     let mut running = restarted(bench).await;
     loop {
         let end = bench.end(Bench::home()).await;

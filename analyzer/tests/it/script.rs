@@ -21,7 +21,7 @@ use driftline_analyzer::state::Memory;
 use driftline_analyzer::{Effect, Pass, State, step};
 use driftline_bus::Record;
 use driftline_model::record::{
-    Cycle, H_EPOCH, H_NUMBER, H_TIME, INPUTS, InputKey, Instance, Keys, Listing, Manifest, Part, Session,
+    AccountFacts, Cycle, H_EPOCH, H_NUMBER, H_TIME, INPUTS, InputKey, Instance, Keys, Listing, Manifest, Part, Session,
 };
 use driftline_model::{
     Coverage, CoverageStatus, Origin, ResourceKey, Scope, Snapshot, Subject, Transition, TransitionKind, Value,
@@ -95,6 +95,7 @@ pub(crate) fn parse(line: &str, offset: i64) -> Record {
             let key = resource(words[0]);
             (InputKey::Snapshot(key.clone()), json(&snapshot(key, &words[1..])))
         }
+        "a" => (InputKey::Account(ACCOUNT.to_owned()), json(&AccountFacts::default())),
         "m" => manifest(&words),
         "c" => (InputKey::Cycle(ACCOUNT.to_owned()), json(&cycle(&words, offset))),
         "b" => {

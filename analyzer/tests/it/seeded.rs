@@ -158,7 +158,7 @@ fn open(log: &[Record]) -> BTreeSet<String> {
         for t in transitions(step::step(&mut state, record, &Plain, Pass::Live).unwrap()) {
             let value = serde_json::to_value(&t.subject).unwrap();
             match t.transition {
-                TransitionKind::Resolved => open.remove(&t.subject.id().to_owned()),
+                TransitionKind::Resolved => open.remove(t.subject.id()),
                 _ => open.insert(t.subject.id().to_owned()),
             };
             assert!(value.is_object());
