@@ -77,6 +77,8 @@ pub struct Mute {
     pub when: Vec<Condition>,
     /// Which change.
     pub change: Change,
+    /// Of [`Change::Newer`]: how many leading parts of the version must stay (2 for MySQL: 8.0 and 8.4 are majors).
+    pub major: usize,
     /// Who owns it, for the report.
     pub why: String,
 }
@@ -88,7 +90,7 @@ pub enum Change {
     Any,
     /// A number grew.
     Increase,
-    /// A later version of the same major.
+    /// A later version of the same major, see [`Mute::major`].
     Newer,
 }
 

@@ -22,7 +22,7 @@ pub(super) fn owner(ty: &Type, attribute: &Attribute, snapshot: &Snapshot, leaf:
         let made = match mute.change {
             Change::Any => true,
             Change::Increase => number(&leaf.actual) > number(&leaf.expected),
-            Change::Newer => newer(&leaf.expected, &leaf.actual),
+            Change::Newer => newer(&leaf.expected, &leaf.actual, mute.major),
         };
         match ty.holds(&mute.when, snapshot) {
             Some(true) if made => return Owner::Named(mute.why.clone()),
@@ -37,12 +37,13 @@ fn number(value: &Value) -> Option<f64> {
     value.as_f64()
 }
 
-/// Whether the live version is a later one of the same major.
-fn newer(declared: &Value, live: &Value) -> bool {
+/// Whether the live version is a later one of the same major: its first `major` parts.
+fn newer(declared: &Value, live: &Value, major: usize) -> bool {
     let parts = |v: &Value| -> Vec<u64> {
         let text = v.as_str().unwrap_or_default();
         text.split(|c: char| !c.is_ascii_digit()).filter(|p| !p.is_empty()).filter_map(|p| p.parse().ok()).collect()
     };
     let (declared, live) = (parts(declared), parts(live));
-    !declared.is_empty() && declared.first() == live.first() && live > declared
+    let same = declared.iter().take(major).eq(live.iter().take(major));
+    declared.len() >= major.max(1) && same && live > declared
 }

@@ -18,7 +18,7 @@ list = { call = "things:ListThings", items = "Things[*]" }
 [read.context]
 scalers = { call = "things:ListScalers", items = "Scalers[*]", by = "Thing" }
 [attributes]
-engine_version = { from = "Version", kind = "version", muted = { when = "auto_upgrade", change = "newer", why = "automatic minor upgrade" } }
+engine_version = { from = "Version", kind = "version", muted = { when = "auto_upgrade", change = "newer", major = 2, why = "automatic minor upgrade" } }
 auto_upgrade = { from = "Auto", kind = "bool" }
 count = { from = "Count", kind = "number", muted = { when = "relations:scaler", why = "a scaler" } }
 storage = { from = "Storage", kind = "number", muted = { when = "max_storage", change = "increase", why = "storage autoscaling" } }

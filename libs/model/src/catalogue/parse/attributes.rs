@@ -146,13 +146,18 @@ fn mute(node: &Node<'_>) -> Option<Mute> {
         "newer" => Ok(Change::Newer),
         _ => Err("`change` is any, increase or newer".to_owned()),
     });
+    let major = table.get("major").map_or(Some(1), |n| n.json().as_u64());
     let when = table.each("when", Condition::parse);
     let why = table.need("why").and_then(|n| n.text());
     if when.is_empty() {
         table.problem("a mute needs `when`: it holds only where the owner is there");
     }
     table.finish();
-    Some(Mute { when, change: change.unwrap_or(Change::Any), why: why? })
+    let major = major.and_then(|m| usize::try_from(m).ok());
+    if major.is_none() {
+        table.problem("`major` is a number of parts");
+    }
+    Some(Mute { when, change: change.unwrap_or(Change::Any), major: major?, why: why? })
 }
 
 fn secure(node: &Node<'_>, path: &str) -> Option<Secure> {
