@@ -10,8 +10,8 @@ use crate::args::Global;
 /// Starts logging to stderr. `DRIFTLINE_LOG` takes tracing's filters and wins over `-v`.
 pub(crate) fn logging(global: &Global) {
     let level = match global.verbose {
-        0 => "warn",
-        1 => "info,driftline=debug",
+        0 => "warn,aws_config=error",
+        1 => "info,driftline=debug,aws_config=error,fjall=warn,lsm_tree=warn",
         _ => "debug,hyper=info,h2=info,tower=info",
     };
     let filter = EnvFilter::try_from_env("DRIFTLINE_LOG").unwrap_or_else(|_| EnvFilter::new(level));

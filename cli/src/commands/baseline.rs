@@ -46,19 +46,22 @@ async fn import(
         return told(global, &total, "published through the running `driftline up`");
     }
     let catalogue = setup::catalogue(config)?;
-    let aws = setup::aws(config).await;
+    let sdk = match sources.iter().any(|s| s.starts_with("s3://")) {
+        true => Some(setup::aws(config).await.sdk),
+        false => None,
+    };
     // Only where something can follow the log is it worth writing to: a folder of `up`, or Kafka.
     let publishes = !dry_run && (config.bus.kind == BusKind::Kafka || config.folder.join("log").exists());
     let (baselines, where_to) = if publishes {
         let log = setup::open_log(config).await?;
         let secret = secret::of_folder(&config.secrets, &config.folder)?;
         let baselines =
-            Baselines::publishing(Arc::clone(&catalogue), secret, Some(&aws.sdk), log.as_ref(), config.bus.partitions)
+            Baselines::publishing(Arc::clone(&catalogue), secret, sdk.as_ref(), log.as_ref(), config.bus.partitions)
                 .await?;
         (baselines, "published to the log")
     } else {
         let secret = secret::of_process(&config.secrets)?;
-        (Baselines::reading(Arc::clone(&catalogue), secret, Some(&aws.sdk)), "read only: nothing was published")
+        (Baselines::reading(Arc::clone(&catalogue), secret, sdk.as_ref()), "read only: nothing was published")
     };
     let mut total = Import::empty();
     for place in sources {

@@ -226,7 +226,7 @@ fn spawn_analyzer(
 ) -> Result<()> {
     let text =
         ignore.map(|path| std::fs::read_to_string(path).with_context(|| path.display().to_string())).transpose()?;
-    let rules = text.as_deref().map(|t| setup::ignore_rules(t)).transpose()?;
+    let rules = text.as_deref().map(setup::ignore_rules).transpose()?;
     let ignore = text.as_deref().zip(rules);
     let judge = Arc::new(driftline_analyzer::CatalogueJudge::new(Arc::clone(catalogue), ignore)?);
     let (log, shutdown) = (Arc::clone(log), roles.shutdown.clone());

@@ -1,0 +1,8 @@
+//! The `driftline` binary end to end: real moto, real Kafka, the real engine, roles as processes of their own.
+
+// Clippy's leave for tests does not reach their helpers.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod pipeline;
+mod rig;
+mod scan;
