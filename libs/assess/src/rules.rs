@@ -330,7 +330,7 @@ impl Rule {
             severity: line.severity,
             drift: line.severity,
             class: NO_CLASS.to_owned(),
-            breach: format!("It is not so that {}", line.title),
+            breach: format!("Not met: {}", line.title),
             title: line.title.clone(),
             unless: Vec::new(),
         };
