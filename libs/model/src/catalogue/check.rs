@@ -1,6 +1,6 @@
 //! Checks beyond the schema: that names within a file lead somewhere, and (against AWS's models) that its calls exist.
 
-use super::kind::{Type, starts};
+use super::kind::{Type, starts as lies_below};
 use super::read::Call;
 use super::reader::{File, Problem};
 use super::{Attribute, Catalogue, Source};
@@ -58,27 +58,41 @@ fn members<'a>(
     unknown: &mut Vec<(String, String)>,
 ) {
     for expr in &attribute.from {
-        let Some((call, mut path)) = start(ty, &expr.root, within) else { continue };
-        path.extend(fields(expr));
-        if !models.output_path(&call.service, &call.operation, &path) {
-            unknown.push((attribute.path.clone(), path.join(".")));
-        } else if expr.transforms.is_empty() {
+        let places: Vec<Place<'a>> = starts(ty, &expr.root, within)
+            .into_iter()
+            .map(|(call, mut path)| {
+                path.extend(fields(expr));
+                (call, path)
+            })
+            .collect();
+        let known = places.iter().find(|(call, path)| models.output_path(&call.service, &call.operation, path));
+        match known {
             // after a transform the shape would be another
-            let place = (call, path);
-            attribute.fields.values().for_each(|f| members(ty, f, Some(&place), models, unknown));
+            Some(place) if expr.transforms.is_empty() => {
+                attribute.fields.values().for_each(|f| members(ty, f, Some(place), models, unknown));
+            }
+            Some(_) => {}
+            None => unknown.extend(places.first().map(|(_, path)| (attribute.path.clone(), path.join(".")))),
         }
     }
 }
 
-fn start<'a>(ty: &'a Type, root: &Root, within: Option<&Place<'a>>) -> Option<Place<'a>> {
-    let items = |items: Option<&'a Expr>| -> Vec<&'a str> { items.map(|e| fields(e).collect()).unwrap_or_default() };
+/// The answers that a root can stand for: an item is the listing's, or what is read alone.
+fn starts<'a>(ty: &'a Type, root: &Root, within: Option<&Place<'a>>) -> Vec<Place<'a>> {
+    let place = |call: &'a Call, items: Option<&'a Expr>| -> Place<'a> {
+        (call, items.map(|e| fields(e).collect()).unwrap_or_default())
+    };
     match (root, within) {
-        (Root::Item, Some((call, path))) => Some((call, path.clone())),
-        (Root::Item, None) => Some((&ty.read.list.call, items(Some(&ty.read.list.items)))),
-        (Root::Var(_), _) => None,
+        (Root::Item, Some((call, path))) => vec![(call, path.clone())],
+        (Root::Item, None) => {
+            let one = ty.read.one.iter().map(|o| place(&o.call, Some(&o.items)));
+            std::iter::once(place(&ty.read.list.call, Some(&ty.read.list.items))).chain(one).collect()
+        }
+        (Root::Var(_), _) => Vec::new(),
         (Root::Answer(name), _) => {
-            let get = ty.read.get.get(name).filter(|g| g.each.is_none()).map(|g| (&g.call, items(g.items.as_ref())));
-            get.or_else(|| ty.read.context.get(name).map(|c| (&c.call, items(c.items.as_ref()))))
+            let get = ty.read.get.get(name).filter(|g| g.each.is_none()).map(|g| place(&g.call, g.items.as_ref()));
+            let context = ty.read.context.get(name).map(|c| place(&c.call, c.items.as_ref()));
+            get.or(context).into_iter().collect()
         }
     }
 }
@@ -168,7 +182,7 @@ pub(super) fn expand(ty: &mut Type) {
         for pattern in wild {
             fold.paths.remove(&pattern);
             let prefix = pattern.trim_end_matches(".*");
-            for path in attributes.iter().filter(|a| starts(a, prefix)) {
+            for path in attributes.iter().filter(|a| lies_below(a, prefix)) {
                 let source = Source { path: path[prefix.len() + 1..].to_owned(), ..Source::default() };
                 fold.paths.entry((*path).clone()).or_insert(source);
             }
