@@ -5,6 +5,7 @@
 mod access;
 mod misbehaving;
 mod moto;
+mod oracle;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
