@@ -130,6 +130,7 @@ pub fn listing(seen: &ScopeSeen, known: &Known) -> Result<Listing, Error> {
         },
         began_ms: seen.began_ms,
         after_offset: seen.after_offset,
+        whole: seen.listed,
         not_found: seen.not_found.clone(),
         digest: digest(hashes.iter().map(Vec::as_slice)),
     })

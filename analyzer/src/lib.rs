@@ -6,6 +6,7 @@ mod assessor;
 pub mod judge;
 mod outbox;
 mod patience;
+mod rebuild;
 mod run;
 pub mod state;
 mod status;

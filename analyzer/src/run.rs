@@ -14,11 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::judge::Judge;
 use crate::patience::Pauses;
+use crate::rebuild::Phase;
 use crate::state::StateError;
 use crate::status::Status;
 use crate::step::Cause;
 use crate::store::{Folder, Position};
-use crate::worker::{Phase, Shared, Worker, nowhere};
+use crate::worker::{Shared, Worker, nowhere};
 
 /// Limits and times of an analyzer.
 #[derive(Debug, Clone)]

@@ -261,6 +261,12 @@ pub(crate) mod names {
     use super::GroupKey;
 
     pub(crate) const GROUPS: &[u8] = b"G/";
+    pub(crate) const NOTED: &[u8] = b"D/";
+
+    /// The latest state of a drift or finding, on a rebuild.
+    pub(crate) fn noted(id: &[u8]) -> Vec<u8> {
+        [NOTED, id].concat()
+    }
 
     pub(crate) fn account(account: &str) -> Vec<u8> {
         format!("A/{account}").into_bytes()

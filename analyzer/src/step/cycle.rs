@@ -71,7 +71,9 @@ fn note(mark: &mut ScopeMark, scope: &Scope, round: &Round, listing: Option<&Lis
         None => return false,
     };
     mark.status = mark.status.max(Some((round.order, status)));
-    if status == CoverageStatus::Complete {
+    // What is unread of single resources says nothing against the list of all.
+    let whole = status == CoverageStatus::Partial && listing.is_some_and(|l| l.whole);
+    if whole || status == CoverageStatus::Complete {
         mark.prove(evidence);
     }
     true

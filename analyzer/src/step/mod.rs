@@ -17,7 +17,7 @@ use driftline_bus::Record;
 use driftline_model::Transition;
 use driftline_model::record::InputKey;
 
-pub use rebuild::{adopt, groups, reconcile};
+pub use rebuild::{adopt, groups, note, noted, reconcile};
 
 use crate::judge::Judge;
 use crate::state::{Account, State, StateError, names};

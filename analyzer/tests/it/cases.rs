@@ -194,6 +194,22 @@ fn what_was_not_wholly_seen_proves_nothing() {
 }
 
 #[test]
+fn a_whole_list_proves_though_single_resources_are_unread() {
+    check(
+        "e
+         b eu/t/a src x=1
+         s eu/t/b @1.1 ?x            => +unmanaged:eu/t/b
+         c @1.2 eu/t=partial+:1
+         c @1.3 eu/t=partial+:1      => +missing:eu/t/a
+         # such words of what was not listed at all mean nothing
+         b us/t/a src x=1
+         s us/t/b @1.4 owned
+         c @1.5 eu/t=complete:1 us/t=denied+
+         c @1.6 eu/t=complete:1 us/t=denied+",
+    );
+}
+
+#[test]
 fn a_scope_without_a_listing_was_complete_and_empty() {
     check(
         "e

@@ -6,7 +6,7 @@
 //!                              what belongs to AWS, `winner` for what an analyzer published again
 //! m eu/t @1.3 a b              a manifest; `m eu/t 0/2 @1.3 a` is one part of two
 //! c @1.4 eu/t=complete:2>7!c   a cycle: two resources, began after offset 7 (else: the line before), `c` not found;
-//!                              it covers the regions eu and us and the types t and u
+//!                              it covers the regions eu and us and the types t and u; `partial+`: all was listed
 //! b eu/t/a src x=1 lin:3       a part of a baseline by source `src`, lineage `lin`, serial 3; `gone` for a tombstone
 //! l src lin:3 eu/t/a           a list of keys
 //! ... => +modified:eu/t/a:x    opened; `~` changed, `-` resolved, `^key` published again, `!` dead letter
@@ -183,6 +183,7 @@ fn cycle(words: &[&str], offset: i64) -> Cycle {
         let (rest, not_found) = rest.split_once('!').unwrap_or((rest, ""));
         let (rest, after) = rest.split_once('>').map_or((rest, offset - 1), |(r, a)| (r, a.parse().unwrap()));
         let (status, resources) = rest.split_once(':').unwrap_or((rest, "0"));
+        let (status, whole) = status.strip_suffix('+').map_or((status, false), |s| (s, true));
         let status: CoverageStatus = serde_json::from_value(status.into()).unwrap();
         let coverage = Coverage {
             account: ACCOUNT.to_owned(),
@@ -193,7 +194,7 @@ fn cycle(words: &[&str], offset: i64) -> Cycle {
             error: None,
         };
         let not_found = not_found.split(',').filter(|n| !n.is_empty()).map(str::to_owned).collect();
-        Listing { coverage, began_ms: 0, after_offset: after, not_found, digest: String::new() }
+        Listing { coverage, began_ms: 0, after_offset: after, whole, not_found, digest: String::new() }
     };
     Cycle {
         catalogue: "1".to_owned(),

@@ -85,9 +85,12 @@ impl Hit {
         self.disk = Memory::default();
         let mut state = self.state();
         let until = self.reached.max(self.committed).max(compacted);
-        for t in self.latest.values().flatten() {
-            step::adopt(&mut state, t.clone()).unwrap();
+        for (id, t) in &self.latest {
+            let body = t.as_ref().map(|t| serde_json::to_vec(t).unwrap());
+            step::note(&mut state, id.as_bytes(), body.as_deref());
         }
+        let noted = step::noted(&state).unwrap();
+        step::adopt(&mut state, &noted).unwrap();
         let mut cause = Cause { text: format!("o{}", until - 1), offset: until - 1, at_ms: 0 };
         for record in log.iter().filter(|r| r.offset < until) {
             step::step(&mut state, record, &Plain, Pass::Silent).unwrap();

@@ -138,6 +138,9 @@ pub struct Listing {
     pub began_ms: i64,
     /// The highest offset of the account's partition that the agent knew acknowledged when the listing began.
     pub after_offset: i64,
+    /// The list of ids was whole although the scope is `partial`: only of single resources something is unread.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
     /// Ids in the baseline that were looked up one by one and are NotFound.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_found: Vec<String>,

@@ -192,6 +192,7 @@ fn cycle(types: &[(&str, CoverageStatus)], ended_ms: i64) -> Cycle {
             error: (*status != CoverageStatus::Complete).then(|| "AccessDenied: no".to_owned()),
         },
         began_ms: ended_ms - 5,
+        whole: false,
         after_offset: 7,
         not_found: Vec::new(),
         digest: "d".to_owned(),
