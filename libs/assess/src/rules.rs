@@ -23,8 +23,7 @@ const UNEVALUATED: &[(&str, &str)] = &[
     ("related", "needs the other resources that refer to this one"),
     ("used_within_days", "needs a clock and the time of the last use"),
     ("supported_version", "needs a list of supported versions, which ages"),
-    ("empty_or_mfa", "needs the user's MFA devices"),
-    ("empty_or_hardware_mfa", "needs the user's MFA devices"),
+    ("provider_option", "stands in a declaration alone, the cloud does not tell it"),
     ("no_secrets", "needs the text, and a secret leaves the agent only as a keyed hash"),
 ];
 

@@ -20,9 +20,6 @@ fn rule(port: u16, source: &str) -> Value {
 
 #[test]
 fn what_one_rule_says_better_is_said_once() {
-    if !crate::known("aws_iam_policy") {
-        return;
-    }
     let world = "0.0.0.0/0";
     let all = json!({ "protocol": "-1", "from_port": 0, "to_port": 0, "cidr_blocks": [world] });
     let cases = [
@@ -88,9 +85,6 @@ fn what_was_not_read_is_unknown() {
 
 #[test]
 fn what_aws_made_is_neither_judged_nor_unmanaged() {
-    if !crate::known("aws_kms_key") {
-        return;
-    }
     let (of, assessor) = assessor("aws_kms_key");
     let mut s = snapshot("aws_kms_key", "k", json!({ "is_enabled": false }));
     assert!(!assessor.findings(of, &s, &Context::default()).is_empty());
@@ -101,9 +95,6 @@ fn what_aws_made_is_neither_judged_nor_unmanaged() {
 
 #[test]
 fn an_unmanaged_resource_is_as_bad_as_what_is_critical_about_it() {
-    if !crate::known("aws_iam_role") {
-        return;
-    }
     let (of, assessor) = assessor("aws_iam_role");
     let admin =
         json!([{ "name": "x", "policy": { "Statement": [{ "Effect": "Allow", "Action": "*", "Resource": "*" }] } }]);
@@ -118,9 +109,6 @@ fn an_unmanaged_resource_is_as_bad_as_what_is_critical_about_it() {
 
 #[test]
 fn what_is_gone_or_moved_is_told_with_where_it_was_agreed() {
-    if !crate::known("aws_db_instance") {
-        return;
-    }
     let (_, assessor) = assessor("aws_db_instance");
     let origin =
         Origin { origin: "terraform".to_owned(), source: "s".to_owned(), address: "a.b".to_owned(), line: Some(3) };
@@ -152,5 +140,25 @@ fn a_disk_that_leaves_out_its_encryption_is_not_encrypted() {
     for (attributes, broken) in cases {
         let got = crate::verdict("aws_instance", "instance.08", attributes.clone());
         assert_eq!(got.insecure(), broken, "{attributes}: {got:?}");
+    }
+}
+
+#[test]
+fn who_signs_in_to_the_console_needs_a_second_factor() {
+    let user = |devices: &[&str], console: bool| {
+        let login = if console { json!([{ "user": "x" }]) } else { json!([]) };
+        json!({ "login_profile": login, "mfa_devices": devices })
+    };
+    let (phone, token) = ("arn:aws:iam::111111111111:mfa/x", "GAHT12345678");
+    let cases = [
+        (user(&[], false), [false, false]),
+        (user(&[], true), [true, true]),
+        (user(&[phone], true), [false, true]),
+        (user(&[token], true), [false, false]),
+    ];
+    for (attributes, expect) in cases {
+        let broken =
+            ["iam_user.05", "iam_user.06"].map(|r| crate::verdict("aws_iam_user", r, attributes.clone()).insecure());
+        assert_eq!(broken, expect, "{attributes}");
     }
 }

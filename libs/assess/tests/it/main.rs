@@ -32,11 +32,6 @@ pub(crate) fn shipped() -> &'static (Catalogue, Assessor) {
     })
 }
 
-/// Whether the catalogue has the type yet.
-pub(crate) fn known(type_name: &str) -> bool {
-    shipped().0.get(type_name).is_some()
-}
-
 /// A shipped type and the rules of all.
 pub(crate) fn assessor(type_name: &str) -> (&'static Type, &'static Assessor) {
     let (catalogue, assessor) = shipped();

@@ -62,9 +62,6 @@ fn only_a_condition_on_the_caller_closes_a_public_statement() {
 
 #[test]
 fn trust_is_weighed_by_who_is_trusted() {
-    if !crate::known("aws_iam_role") {
-        return;
-    }
     let trust = |principal: Value, condition: Value| json!({ "assume_role_policy": { "Statement": [{ "Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", "Condition": condition }] } });
     let foreign = json!({ "AWS": "arn:aws:iam::222222222222:root" });
     let github = json!({ "Federated": "arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com" });
@@ -106,9 +103,6 @@ fn trust_is_weighed_by_who_is_trusted() {
 
 #[test]
 fn rights_are_weighed_by_what_they_reach() {
-    if !crate::known("aws_iam_policy") {
-        return;
-    }
     let allow = |action: Value, resource: Value| json!([{ "Effect": "Allow", "Action": action, "Resource": resource }]);
     let but = |not: Value| json!([{ "Effect": "Allow", "NotAction": not, "Resource": "*" }]);
     let mut held = allow(json!("iam:*"), json!("*"));
