@@ -201,7 +201,13 @@ pub(crate) enum Baseline {
 pub(crate) enum Drifts {
     /// Open drifts, worst first.
     #[command(before_help = "Example: driftline drifts list --account 111111111111 --severity HIGH")]
-    List(Filter),
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        /// Resources without a baseline too.
+        #[arg(long)]
+        unmanaged: bool,
+    },
     /// One drift with its history.
     #[command(before_help = "Example: driftline drifts show 3f6c...")]
     Show {
