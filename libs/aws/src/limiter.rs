@@ -5,6 +5,7 @@
 mod core;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,7 +32,8 @@ pub struct LimiterConfig {
     /// Calls under way per account, region and service.
     pub requests_per_partition: usize,
     /// Bytes of answers held between first byte and parsed value. A call reserves what its partition's answers have
-    /// lately been; where one turns out larger, nothing new starts until there is room again.
+    /// lately been; where one turns out larger, it reads on when there is room. One call at a time may go beyond the limit,
+    /// so that those who hold a part and want more never wait for each other: most in all is this and one largest answer.
     pub bytes: usize,
     /// Bytes reserved for an answer of a partition that has had none yet.
     pub answer_bytes: usize,
@@ -146,6 +148,7 @@ struct Inner {
 struct State {
     core: Core,
     waiting: HashMap<Ticket, oneshot::Sender<Permit>>,
+    growing: HashMap<Ticket, oneshot::Sender<()>>,
     /// When the driver will look again; `None` while there is no driver.
     driver: Option<Duration>,
     /// Where drivers run: the runtime of the last waiter.
@@ -156,7 +159,8 @@ impl Limiter {
     /// Builds a limiter; nothing runs until somebody waits.
     pub fn new(config: LimiterConfig) -> Self {
         let core = Core::new(config.checked());
-        let state = Mutex::new(State { core, waiting: HashMap::new(), driver: None, runtime: None });
+        let state =
+            Mutex::new(State { core, waiting: HashMap::new(), growing: HashMap::new(), driver: None, runtime: None });
         Limiter { inner: Arc::new(Inner { start: Instant::now(), state, sooner: Notify::new() }) }
     }
 
@@ -223,8 +227,14 @@ impl Inner {
     /// Hands out what is due; the next time to look.
     fn hand_out(self: &Arc<Self>, state: &mut State) -> Option<Duration> {
         loop {
-            let Step { grants, wake } = state.core.step(self.now());
+            let Step { grants, grown, wake } = state.core.step(self.now());
             let mut returned = false;
+            for ticket in grown {
+                if let Some(sender) = state.growing.remove(&ticket) {
+                    // a reader that is gone ends its call, which gives all bytes back
+                    let _ = sender.send(());
+                }
+            }
             for grant in grants {
                 let sender = state.waiting.remove(&grant.ticket);
                 let permit = Permit::new(self.clone(), grant);
@@ -234,7 +244,7 @@ impl Inner {
                 };
                 // nobody there any more; taken apart here, for dropping a permit locks what is locked already
                 if let Some(grant) = refused.and_then(|mut permit| permit.grant.take()) {
-                    state.core.give_back(self.now(), &grant);
+                    state.core.give_back(self.now(), grant.ticket);
                     returned = true;
                 }
             }
@@ -302,23 +312,17 @@ impl Drop for Driver {
 pub struct Permit {
     inner: Arc<Inner>,
     grant: Option<Grant>,
-    held: Arc<Mutex<Held>>,
-}
-
-#[derive(Debug)]
-struct Held {
-    received: usize,
-    /// What the call is counted with.
-    counted: usize,
-    open: bool,
+    received: Arc<AtomicUsize>,
 }
 
 /// Counts an answer's bytes while they arrive.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Meter {
     inner: Arc<Inner>,
-    key: Arc<Key>,
-    held: Arc<Mutex<Held>>,
+    ticket: Ticket,
+    /// Bytes that the call is counted with.
+    counted: usize,
+    received: Arc<AtomicUsize>,
 }
 
 /// Bytes are counted in steps of this size, so that small frames cost no lock.
@@ -326,14 +330,13 @@ const STEP: usize = 64 << 10;
 
 impl Permit {
     fn new(inner: Arc<Inner>, grant: Grant) -> Self {
-        let held = Held { received: 0, counted: grant.bytes, open: true };
-        Permit { inner, grant: Some(grant), held: Arc::new(Mutex::new(held)) }
+        Permit { inner, grant: Some(grant), received: Arc::default() }
     }
 
-    /// For whoever reads the answer's body; counts nothing once the permit is gone.
+    /// For the one who reads the answer's body.
     pub fn meter(&self) -> Option<Meter> {
-        let key = self.grant.as_ref()?.key.clone();
-        Some(Meter { inner: self.inner.clone(), key, held: self.held.clone() })
+        let Grant { ticket, bytes } = self.grant?;
+        Some(Meter { inner: self.inner.clone(), ticket, counted: bytes, received: self.received.clone() })
     }
 
     /// The call ended.
@@ -343,13 +346,12 @@ impl Permit {
 
     fn close(&mut self, outcome: Outcome) {
         let Some(grant) = self.grant.take() else { return };
-        let (received, counted) = {
-            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            held.open = false;
-            (held.received, held.counted)
-        };
-        let received = (received > 0).then_some(received);
-        self.inner.lock().core.done(self.inner.now(), &grant, counted, received, outcome);
+        let received = Some(self.received.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0);
+        {
+            let mut state = self.inner.lock();
+            state.growing.remove(&grant.ticket);
+            state.core.done(self.inner.now(), grant.ticket, received, outcome);
+        }
         self.inner.look();
     }
 }
@@ -361,15 +363,43 @@ impl Drop for Permit {
 }
 
 impl Meter {
-    /// So many more bytes of the answer are held.
-    pub fn add(&self, bytes: usize) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.received = held.received.saturating_add(bytes);
-        if held.open && held.received > held.counted {
-            let more = (held.received - held.counted).next_multiple_of(STEP);
-            held.counted += more;
-            self.inner.lock().core.grow(&self.key, more);
+    /// So many more bytes of the answer are to be held; waits until there is room for them.
+    pub async fn hold(&mut self, bytes: usize) {
+        let received = self.received.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if received <= self.counted {
+            return;
         }
+        let more = (received - self.counted).next_multiple_of(STEP);
+        self.counted += more;
+        let (sender, receiver) = oneshot::channel();
+        let waiting = {
+            let mut state = self.inner.lock();
+            if state.core.grow(self.ticket, more) {
+                return;
+            }
+            state.growing.insert(self.ticket, sender);
+            Growing { inner: &self.inner, ticket: self.ticket }
+        };
+        // an error is the end of the call: nothing to wait for
+        let _ = receiver.await;
+        drop(waiting);
+    }
+}
+
+/// Gives the place among those who wait for bytes up, when the waiting future is dropped.
+struct Growing<'a> {
+    inner: &'a Arc<Inner>,
+    ticket: Ticket,
+}
+
+impl Drop for Growing<'_> {
+    fn drop(&mut self) {
+        {
+            let mut state = self.inner.lock();
+            state.growing.remove(&self.ticket);
+            state.core.forgo(self.ticket);
+        }
+        self.inner.look();
     }
 }
 

@@ -58,7 +58,7 @@ impl Sender {
         tokio::time::timeout(self.limits.timeout, exchange).await.map_err(|_| Error::Timeout(self.limits.timeout))?
     }
 
-    async fn read(&self, mut response: HttpResponse, meter: Option<Meter>) -> Result<HttpResponse, Error> {
+    async fn read(&self, mut response: HttpResponse, mut meter: Option<Meter>) -> Result<HttpResponse, Error> {
         let limit = self.limits.response_bytes;
         let too_large = Error::TooLarge { limit, unit: "bytes" };
         let announced = response.headers().get("content-length").and_then(|l| l.parse::<usize>().ok());
@@ -73,8 +73,8 @@ impl Sender {
             if bytes.len() + data.len() > limit {
                 return Err(too_large);
             }
-            if let Some(meter) = &meter {
-                meter.add(data.len());
+            if let Some(meter) = &mut meter {
+                meter.hold(data.len()).await;
             }
             bytes.extend_from_slice(&data);
         }

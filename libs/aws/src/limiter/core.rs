@@ -24,20 +24,31 @@ impl Key {
 /// A waiter; later tickets are higher.
 pub(super) type Ticket = u64;
 
-/// What a granted waiter got.
-#[derive(Debug, Clone, PartialEq)]
+/// A waiter whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Grant {
     pub(super) ticket: Ticket,
-    pub(super) key: Arc<Key>,
-    pub(super) at: Duration,
     /// Bytes reserved for the answer.
     pub(super) bytes: usize,
+}
+
+/// A call under way.
+#[derive(Debug)]
+struct Call {
+    key: Arc<Key>,
+    began: Duration,
+    /// Bytes it is counted with.
+    bytes: usize,
+    /// Bytes it waits for before it reads on.
+    wants: usize,
 }
 
 /// What one look at the time gave.
 #[derive(Debug, Default)]
 pub(super) struct Step {
     pub(super) grants: Vec<Grant>,
+    /// Calls under way that got the bytes they waited for.
+    pub(super) grown: Vec<Ticket>,
     /// When to look again, if nothing else happens before.
     pub(super) wake: Option<Duration>,
 }
@@ -93,8 +104,12 @@ pub(super) struct Core {
     queue: BTreeSet<(usize, u64, Arc<str>)>,
     timed: BTreeSet<(Duration, Arc<Key>)>,
     idle: VecDeque<(Duration, Arc<Key>)>,
-    in_flight: usize,
+    calls: HashMap<Ticket, Call>,
     bytes: usize,
+    /// Calls that wait for bytes, in order.
+    growing: VecDeque<Ticket>,
+    /// The one call that may take more than there is: it ends and gives back, however many hold a part and want more.
+    overdraft: Option<Ticket>,
     served: u64,
     next: Ticket,
 }
@@ -173,8 +188,10 @@ impl Core {
             queue: BTreeSet::new(),
             timed: BTreeSet::new(),
             idle: VecDeque::new(),
-            in_flight: 0,
+            calls: HashMap::new(),
             bytes: 0,
+            growing: VecDeque::new(),
+            overdraft: None,
             served: 0,
             next: 0,
         }
@@ -204,41 +221,78 @@ impl Core {
     }
 
     /// A grant that nobody took: everything goes back, the token too.
-    pub(super) fn give_back(&mut self, now: Duration, grant: &Grant) {
-        if let Some(partition) = self.partitions.get_mut(&grant.key) {
+    pub(super) fn give_back(&mut self, now: Duration, ticket: Ticket) {
+        if let Some(call) = self.calls.get(&ticket)
+            && let Some(partition) = self.partitions.get_mut(&call.key)
+        {
             partition.tokens = (partition.tokens + 1.0).min(partition.limit.burst);
         }
-        self.release(now, &grant.key, grant.bytes);
+        self.release(now, ticket);
     }
 
-    /// A call ended. `held`: bytes it was counted with; `received`: bytes of its answer, where one came.
-    pub(super) fn done(
-        &mut self,
-        now: Duration,
-        grant: &Grant,
-        held: usize,
-        received: Option<usize>,
-        outcome: Outcome,
-    ) {
-        if let Some(partition) = self.partitions.get_mut(&grant.key) {
+    /// A call ended. `received`: bytes of its answer, where one came.
+    pub(super) fn done(&mut self, now: Duration, ticket: Ticket, received: Option<usize>, outcome: Outcome) {
+        if let Some(call) = self.calls.get(&ticket)
+            && let Some(partition) = self.partitions.get_mut(&call.key)
+        {
             partition.advance(now, self.config.recovery);
             if let Some(received) = received {
                 partition.answer = received.max(partition.answer - partition.answer / 4);
             }
             match outcome {
                 Outcome::Ok => partition.retries = (partition.retries + RETRY_REFUND).min(RETRY_BUDGET),
-                Outcome::Throttled => partition.throttled(grant.at, now, &self.config),
+                Outcome::Throttled => partition.throttled(call.began, now, &self.config),
                 Outcome::Failed => {}
             }
         }
-        self.release(now, &grant.key, held);
+        self.release(now, ticket);
     }
 
-    /// Counts more bytes for a call under way than were reserved.
-    pub(super) fn grow(&mut self, key: &Arc<Key>, bytes: usize) {
+    /// A call's answer is larger than was reserved. `false`: it waits until a step says that it has grown. A call that is
+    /// over counts nothing.
+    pub(super) fn grow(&mut self, ticket: Ticket, bytes: usize) -> bool {
+        let free = self.config.bytes.saturating_sub(self.bytes);
+        let Some(call) = self.calls.get_mut(&ticket) else { return true };
+        if self.overdraft != Some(ticket) && (!self.growing.is_empty() || bytes > free) {
+            if self.overdraft.is_some() || !self.growing.is_empty() {
+                call.wants = bytes;
+                self.growing.push_back(ticket);
+                return false;
+            }
+            self.overdraft = Some(ticket);
+        }
+        self.count(ticket, bytes);
+        true
+    }
+
+    /// A call waits for bytes no longer.
+    pub(super) fn forgo(&mut self, ticket: Ticket) {
+        self.growing.retain(|waiting| *waiting != ticket);
+    }
+
+    fn count(&mut self, ticket: Ticket, bytes: usize) {
+        let Some(call) = self.calls.get_mut(&ticket) else { return };
+        call.bytes += bytes;
         self.bytes += bytes;
-        if let Some(account) = self.accounts.get_mut(&key.account) {
+        if let Some(account) = self.accounts.get_mut(&call.key.account) {
             account.bytes += bytes;
+        }
+    }
+
+    /// Gives bytes to those who wait for them, in order.
+    fn step_growing(&mut self, step: &mut Step) {
+        while let Some(ticket) = self.growing.front().copied() {
+            let free = self.config.bytes.saturating_sub(self.bytes);
+            let wants = self.calls.get(&ticket).map_or(0, |call| call.wants);
+            if wants > free {
+                if self.overdraft.is_some() {
+                    break;
+                }
+                self.overdraft = Some(ticket);
+            }
+            self.growing.pop_front();
+            self.count(ticket, wants);
+            step.grown.push(ticket);
         }
     }
 
@@ -267,10 +321,11 @@ impl Core {
                 self.enqueue(&key);
             }
         }
+        self.step_growing(&mut step);
         let mut set_aside = Vec::new();
-        while self.in_flight < self.config.requests {
+        while self.growing.is_empty() && self.calls.len() < self.config.requests {
             let Some(entry) = self.queue.pop_first() else { break };
-            let free = self.config.requests - self.in_flight;
+            let free = self.config.requests - self.calls.len();
             if entry.0 > 0 && entry.0.saturating_mul(SHARE) >= free {
                 // all that follow hold as much or more
                 self.queue.insert(entry);
@@ -294,12 +349,12 @@ impl Core {
         let Some(key) = account.ready.front().cloned() else { return Granted::NotYet };
         let Some(partition) = self.partitions.get_mut(&key) else { return Granted::NotYet };
         partition.advance(now, recovery);
-        let bytes = partition.answer;
+        let bytes = partition.answer.min(self.config.bytes);
         let free = self.config.bytes.saturating_sub(self.bytes);
-        // the same rule of shares as for slots; whoever has nothing under way may always send one, if it fits or nothing is
+        // the same rule of shares as for slots; whoever has nothing under way may always send one that fits
         let share = account.bytes.saturating_add(bytes).saturating_mul(SHARE);
         let fits = bytes <= free && (account.in_flight == 0 || share <= free);
-        if !fits && self.in_flight > 0 {
+        if !fits {
             return Granted::NoBytes;
         }
         account.ready.pop_front();
@@ -314,9 +369,9 @@ impl Core {
             account.bytes += bytes;
             self.served += 1;
             account.served = self.served;
-            self.in_flight += 1;
             self.bytes += bytes;
-            granted = Granted::Yes(Grant { ticket, key: key.clone(), at: now, bytes });
+            self.calls.insert(ticket, Call { key: key.clone(), began: now, bytes, wants: 0 });
+            granted = Granted::Yes(Grant { ticket, bytes });
         }
         if !account.ready.is_empty() {
             self.queue.insert((account.in_flight, account.served, name.clone()));
@@ -381,9 +436,14 @@ impl Core {
         partition.place = Place::Parked;
     }
 
-    fn release(&mut self, now: Duration, key: &Arc<Key>, bytes: usize) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+    fn release(&mut self, now: Duration, ticket: Ticket) {
+        let Some(Call { key, bytes, .. }) = self.calls.remove(&ticket) else { return };
+        let key = &key;
         self.bytes = self.bytes.saturating_sub(bytes);
+        self.forgo(ticket);
+        if self.overdraft == Some(ticket) {
+            self.overdraft = None;
+        }
         if let Some(account) = self.accounts.get_mut(&key.account) {
             let queued = self.queue.remove(&(account.in_flight, account.served, key.account.clone()));
             account.in_flight = account.in_flight.saturating_sub(1);
@@ -443,7 +503,7 @@ impl Core {
 
     pub(super) fn usage(&self) -> super::Usage {
         super::Usage {
-            requests: self.in_flight,
+            requests: self.calls.len(),
             bytes: self.bytes,
             waiting: self.partitions.values().map(|p| p.waiters.len()).sum(),
             partitions: self.partitions.len(),

@@ -67,8 +67,8 @@ async fn who_gives_up_leaves_its_place() {
 async fn a_dropped_permit_frees_its_slot_and_bytes() {
     let limiter = Limiter::new(LimiterConfig { requests: 1, ..Default::default() });
     let permit = limiter.permit("a", "r", "s3").await;
-    let meter = permit.meter().unwrap();
-    meter.add(1 << 20);
+    let mut meter = permit.meter().unwrap();
+    meter.hold(1 << 20).await;
     assert_eq!(limiter.usage().bytes, 1 << 20);
     let next = tokio::spawn({
         let limiter = limiter.clone();
@@ -78,7 +78,7 @@ async fn a_dropped_permit_frees_its_slot_and_bytes() {
     assert!(!next.is_finished());
     drop(permit);
     next.await.unwrap();
-    meter.add(1 << 20);
+    meter.hold(1 << 20).await;
     assert_eq!(limiter.usage(), Usage { partitions: 2, ..Usage::default() });
 }
 
@@ -121,4 +121,44 @@ fn outlives_the_runtime_it_was_first_used_in() {
             let _ = timeout(Duration::from_millis(1), limiter.permit("a", "r", "s3")).await;
         });
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_answers_are_read_one_after_the_other() {
+    let bytes = 8 << 20;
+    let limiter = Limiter::new(LimiterConfig { bytes, ..Default::default() });
+    let mut tasks = JoinSet::new();
+    for account in 0..20 {
+        let limiter = limiter.clone();
+        tasks.spawn(async move {
+            let permit = limiter.permit(&account.to_string(), "r", "s3").await;
+            let mut meter = permit.meter().unwrap();
+            let mut most = 0;
+            for _ in 0..100 {
+                meter.hold(60_000).await;
+                most = most.max(limiter.usage().bytes);
+                tokio::task::yield_now().await;
+            }
+            permit.done(Outcome::Ok);
+            most
+        });
+    }
+    let most = timeout(Duration::from_secs(60), tasks.join_all()).await.expect("nobody waits for ever");
+    let most = most.into_iter().max().unwrap();
+    assert!(most > bytes / 2 && most <= bytes + (7 << 20), "{most}");
+    assert_eq!((limiter.usage().bytes, limiter.usage().requests), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_gives_up_waits_for_no_bytes() {
+    let limiter = Limiter::new(LimiterConfig { bytes: 1 << 20, ..Default::default() });
+    let first = limiter.permit("a", "r", "s3").await;
+    let second = limiter.permit("b", "r", "s3").await;
+    first.meter().unwrap().hold(2 << 20).await;
+    let mut meter = second.meter().unwrap();
+    assert!(timeout(Duration::from_secs(1), meter.hold(1 << 20)).await.is_err());
+    second.done(Outcome::Failed);
+    first.done(Outcome::Ok);
+    assert_eq!((limiter.usage().bytes, limiter.usage().requests), (0, 0));
+    limiter.permit("c", "r", "s3").await.done(Outcome::Ok);
 }
