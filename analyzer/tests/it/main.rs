@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod assessed;
 mod bench;
 mod cases;
 mod plain;
