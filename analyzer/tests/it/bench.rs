@@ -24,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct Bench {
     pub(crate) log: Arc<dyn Log>,
     folder: tempfile::TempDir,
-    _kafka: Option<driftline_dev::kafka::Kafka>,
+    pub(crate) kafka: Option<driftline_dev::kafka::Kafka>,
 }
 
 /// An analyzer under way.
@@ -50,7 +50,7 @@ impl Bench {
 
     async fn with(log: Arc<dyn Log>, folder: tempfile::TempDir, kafka: Option<driftline_dev::kafka::Kafka>) -> Self {
         log.ensure(&topics(PARTITIONS)).await.unwrap();
-        Self { log, folder, _kafka: kafka }
+        Self { log, folder, kafka }
     }
 
     /// The partition of the scripts' account.

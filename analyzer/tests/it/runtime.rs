@@ -127,6 +127,27 @@ async fn hits_and_lost_disks_on_kafka_tell_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn kafka_that_is_away_is_waited_for() {
+    let mut bench = Bench::kafka().await;
+    let all = records(&World::live(11, 150));
+    bench.publish(all[..30].iter().cloned()).await;
+    let mut running = bench.analyzer();
+    assert!(running.reaches(Bench::home(), 5).await);
+    let mut kafka = bench.kafka.take().unwrap();
+    let restarted = tokio::task::spawn_blocking(move || {
+        kafka.kill();
+        kafka.restart().map(|()| kafka)
+    });
+    bench.kafka = Some(restarted.await.unwrap().unwrap());
+    bench.publish(all[30..].iter().cloned()).await;
+    let end = bench.end(Bench::home()).await;
+    assert!(running.reaches(Bench::home(), end).await, "it did not end");
+    running.stop().await;
+    settle(&bench).await;
+    same(&bench).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn poison_is_a_dead_letter_and_stops_nothing() {
     let bench = Bench::embedded().await;
     let home = Bench::home();
