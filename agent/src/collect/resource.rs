@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use driftline_model::Value;
 use driftline_model::catalogue::{Call, Get, Type};
+use driftline_model::expr::{Condition, Expr};
 use driftline_model::observe::{Answer, Answers, ObserveContext, Seen};
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, StreamExt};
@@ -15,6 +16,18 @@ use super::calls::Calls;
 const MAX_EACH: usize = 2000;
 /// Calls of one resource under way at the same time.
 const SIDE_BY_SIDE: usize = 4;
+
+/// How many further calls a resource needs, as far as its item tells: those that `when` leaves out cost nothing, nor do
+/// those that follow the elements of such.
+pub(crate) fn further(kind: &Type, seen: &Seen<'_>, known: &Answers) -> usize {
+    let told = |c: &&Condition| c.expr.answers().all(|name| known.contains_key(name));
+    let left_out = |get: &Get| get.when.iter().filter(told).any(|c| !c.holds(seen));
+    let follows_none = |get: &Get| {
+        let names = get.each.iter().flat_map(Expr::answers);
+        names.filter_map(|name| kind.read.get.get(name)).any(left_out)
+    };
+    kind.read.get.values().filter(|get| !left_out(get) && !follows_none(get)).count()
+}
 
 /// One resource of a listing.
 #[derive(Clone, Copy)]
@@ -155,4 +168,33 @@ pub(crate) async fn batches(resources: &[(Listed<'_>, &Answers)]) -> HashMap<usi
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use driftline_model::{Catalogue, SecretKey};
+
+    use super::*;
+
+    #[test]
+    fn calls_that_the_item_makes_needless_cost_nothing() {
+        let catalogue = Catalogue::embedded().unwrap();
+        let secrets = SecretKey::new("k1", *b"not a secret");
+        let context = ObserveContext {
+            account: "111122223333",
+            region: "us-east-1",
+            partition: "aws",
+            id: None,
+            secrets: &secrets,
+        };
+        let known = Answers::new();
+        let further = |kind: &str, item: Value| {
+            let kind = catalogue.get(kind).unwrap();
+            further(kind, &Seen::new(kind, context, &item, &known), &known)
+        };
+        let whole = json!({ "RoleName": "r", "Path": "/", "RolePolicyList": [], "AttachedManagedPolicies": [] });
+        assert_eq!(further("aws_iam_role", whole), 0, "the listing has told all");
+        assert_eq!(further("aws_iam_role", json!({ "RoleName": "r", "Path": "/" })), 3);
+        assert_eq!(further("aws_kms_key", json!({ "KeyId": "k" })), 4, "what other answers decide may be needed");
+    }
 }

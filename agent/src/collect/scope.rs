@@ -64,8 +64,8 @@ impl Reader<'_> {
         };
         let contexts = self.contexts().await;
         let answers: Vec<Answers> = items.iter().map(|item| self.cut(&contexts, item)).collect();
-        let further = self.kind.read.get.len();
-        let listed: Vec<schedule::Listed> = items.iter().map(|item| self.due(item, further)).collect();
+        let listed: Vec<schedule::Listed> =
+            items.iter().zip(&answers).map(|(item, known)| self.due(item, known)).collect();
         let chosen = choose(&listed);
         let read: Vec<usize> = (0..items.len()).filter(|i| chosen.get(*i).copied().unwrap_or(true)).collect();
         let several: Vec<_> = read.iter().map(|i| (self.listed(&items[*i], None), &answers[*i])).collect();
@@ -84,13 +84,15 @@ impl Reader<'_> {
     }
 
     /// What the schedule needs to know of an item.
-    fn due(&self, item: &Value, calls: usize) -> schedule::Listed {
+    fn due(&self, item: &Value, known: &Answers) -> schedule::Listed {
         let hash = |parts: &[&str]| {
             let mut hasher = DefaultHasher::new();
             parts.hash(&mut hasher);
             hasher.finish()
         };
-        let id = Seen::new(&self.kind, self.context(None), item, &NONE).id().unwrap_or_default().to_owned();
+        let seen = Seen::new(&self.kind, self.context(None), item, known);
+        let calls = resource::further(&self.kind, &seen, known);
+        let id = seen.id().unwrap_or_default().to_owned();
         let item = item.to_string();
         schedule::Listed { key: hash(&[&self.scope.region, &self.scope.kind, &id]), item: hash(&[&item]), calls }
     }

@@ -102,7 +102,7 @@ impl<'a> Folding<'a> {
         if part.origin.origin == APPROVED {
             self.approved(instance, origin);
         } else if self.ty.is(&instance.kind) {
-            self.inline(&sight, origin);
+            self.inline(&sight, origin, instance.kind == self.ty.name);
         } else {
             let ty = self.ty;
             for fold in ty.folds.iter().filter(|f| applies(f, &instance.kind, &sight)) {
@@ -126,8 +126,9 @@ impl<'a> Folding<'a> {
         }
     }
 
-    /// The resource itself: each attribute where its own type has it, else in an older provider's inline shape.
-    fn inline(&mut self, sight: &InstanceSight, origin: usize) {
+    /// The resource itself: each attribute where its own type has it, else in an older provider's inline shape. An alias
+    /// (not `main`) may lack attributes altogether: what it doesn't say means nothing.
+    fn inline(&mut self, sight: &InstanceSight, origin: usize, main: bool) {
         let ty = self.ty;
         let shapes: Vec<&Fold> = ty.folds.iter().filter(|f| ty.is(&f.kind)).collect();
         for (path, attribute) in ty.attributes.iter().filter(|(_, a)| agreed(a)) {
@@ -145,7 +146,9 @@ impl<'a> Folding<'a> {
                 }
             }
             match best {
-                (Found::Unsaid, _) if attribute.alone_none => self.say(path, Value::Null, origin, Rank::Inline, true),
+                (Found::Unsaid, _) if main && attribute.alone_none => {
+                    self.say(path, Value::Null, origin, Rank::Inline, true);
+                }
                 (Found::Unsaid, _) => {}
                 (Found::Empty, _) if attribute.empty_unsaid => {}
                 (Found::Empty, _) => self.say(path, Value::Null, origin, Rank::Inline, attribute.joins),

@@ -11,4 +11,7 @@ mod instance;
 mod policy;
 mod rules;
 mod security_group;
+mod types_data;
+mod types_iam;
+mod types_network;
 mod world;

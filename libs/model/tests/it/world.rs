@@ -93,3 +93,22 @@ pub(crate) fn answers(list: &[(&str, Value)]) -> Value {
     let map: BTreeMap<&str, &Value> = list.iter().map(|(n, v)| (*n, v)).collect();
     json!(map)
 }
+
+/// What drifts between an item with its answers and a state: the paths alone, with what is muted and unknown.
+pub(crate) fn drifting(kind: &str, item: &Value, answers: &Value, instances: &[(&str, Value)]) -> Vec<String> {
+    let found = compared(kind, &seen(kind, item, answers), &agreed(kind, instances));
+    found.into_iter().map(|line| line.split(": ").next().unwrap_or_default().to_owned()).collect()
+}
+
+/// Why an item is no resource of the type, if so.
+pub(crate) fn skipped(kind: &str, item: &Value) -> Option<String> {
+    let catalogue = catalogue();
+    let ty = catalogue.get(kind).unwrap();
+    let secrets = secrets();
+    let context =
+        ObserveContext { account: "111122223333", region: "eu-west-1", partition: "aws", id: None, secrets: &secrets };
+    match observe(ty, context, item, &Answers::new()).unwrap() {
+        Observed::Resource(_) => None,
+        Observed::Skipped(reason) => Some(reason),
+    }
+}
