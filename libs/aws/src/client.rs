@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_smithy_http_client::proxy::ProxyConfig;
@@ -16,7 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::endpoint::{Endpoint, EndpointConfig, Partition};
 use crate::error::Error;
-use crate::limiter::{Limiter, LimiterConfig, Outcome};
+use crate::limiter::{Limiter, LimiterConfig, Meter, Outcome};
 use crate::model::{Operation, Service};
 use crate::retry::{Attempts, Cause, RetryConfig};
 use crate::send::{Sender, Signature, signed};
@@ -234,9 +235,16 @@ impl Call<'_> {
         let mut spent = Duration::ZERO;
         loop {
             let (account, region, service) = (&self.caller.account, &endpoint.region, self.service.name());
+            // Before the turn: assuming a role takes a turn too, and must not wait for those that wait for it.
+            let credentials = self.credentials().await?;
+            let good_before = self.is_good(credentials.as_ref());
             let permit = config.limiter.permit(account, region, service).await;
+            if good_before && !self.is_good(credentials.as_ref()) {
+                permit.done(Outcome::Ok);
+                continue;
+            }
             let began = Instant::now();
-            let result = self.attempt(&endpoint, permit.meter()).await;
+            let result = self.attempt(&endpoint, credentials, permit.meter()).await;
             spent += began.elapsed();
             let failure = match result {
                 Ok(answer) => {
@@ -274,14 +282,30 @@ impl Call<'_> {
         }
     }
 
-    async fn attempt(&self, endpoint: &Endpoint, meter: Option<crate::limiter::Meter>) -> Result<Answer, Failure> {
+    /// Whom the call is signed for; none where it is not signed.
+    async fn credentials(&self) -> Result<Option<Credentials>, Error> {
+        if !self.operation.signed {
+            return Ok(None);
+        }
+        let credentials = self.caller.credentials.provide_credentials().await;
+        Ok(Some(credentials.map_err(|e| Error::Credentials(crate::send::chain(&e)))?))
+    }
+
+    fn is_good(&self, credentials: Option<&Credentials>) -> bool {
+        credentials.and_then(Credentials::expiry).is_none_or(|end| self.client.now() < end)
+    }
+
+    async fn attempt(
+        &self,
+        endpoint: &Endpoint,
+        credentials: Option<Credentials>,
+        meter: Option<Meter>,
+    ) -> Result<Answer, Failure> {
         let Some(mut request) = self.request.try_clone() else {
             return Err(Error::Dispatch("the request can't be sent twice".to_owned()).into());
         };
         address::place(&mut request, endpoint, self.service, self.operation, self.params)?;
-        if self.operation.signed {
-            let credentials = self.caller.credentials.provide_credentials().await;
-            let credentials = credentials.map_err(|e| Error::Credentials(crate::send::chain(&e)))?;
+        if let Some(credentials) = credentials {
             let signature =
                 Signature { service: self.service, region: &endpoint.region, credentials, time: self.client.now() };
             request = signed(request, signature)?;

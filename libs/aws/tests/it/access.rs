@@ -51,6 +51,25 @@ async fn a_role_leads_into_its_account() {
 }
 
 #[tokio::test]
+async fn roles_are_assumed_also_where_only_one_call_fits() {
+    let moto = driftline_dev::moto::start(None).unwrap();
+    let limiter = Limiter::new(LimiterConfig { requests: 1, ..LimiterConfig::default() });
+    let client = Client::new(driftline_aws::ClientConfig { limiter: limiter.clone(), ..config(&moto.url()) });
+    let endpoint = EndpointConfig { url: Some(moto.url()), ..EndpointConfig::default() };
+    let own = SharedCredentialsProvider::new(Credentials::for_tests());
+    let access = Access::with_credentials(own, "eu-west-1", &endpoint, limiter);
+    let role = RoleConfig::new("reader");
+    let calls = ["111122223333", "444455556666", "777788889999"].map(async |account| {
+        let credentials = access.assume(account, &role).await.unwrap();
+        let caller = driftline_aws::Caller { account: account.to_owned(), credentials, ..caller("eu-west-1") };
+        let identity = client.call(&caller, "sts", "GetCallerIdentity", &json!({})).await.unwrap();
+        assert_eq!(identity["Account"], account);
+    });
+    let all = futures::future::join_all(calls);
+    tokio::time::timeout(std::time::Duration::from_secs(60), all).await.expect("nobody waits for the other");
+}
+
+#[tokio::test]
 async fn a_refused_role_is_named_with_account_caller_and_reason() {
     // moto checks signatures after the first call: the caller is known, its keys are not
     let moto = driftline_dev::moto::start(Some(1)).unwrap();
@@ -102,7 +121,13 @@ async fn another_account_without_a_role_is_skipped_with_the_reason() {
 #[tokio::test]
 async fn an_organization_is_found_with_paths_and_tags() {
     let moto = driftline_dev::moto::start(None).unwrap();
-    let (client, access) = (Client::new(config(&moto.url())), access(&moto.url()));
+    // as fast as moto answers, not as AWS would
+    let fast = driftline_aws::limiter::Rate { per_second: 1000.0, burst: 1000.0 };
+    let limits =
+        LimiterConfig { rates: BTreeMap::from([("organizations".to_owned(), fast)]), ..LimiterConfig::default() };
+    let limiter = Limiter::new(limits);
+    let client = Client::new(driftline_aws::ClientConfig { limiter, ..config(&moto.url()) });
+    let access = access(&moto.url());
     let call = async |operation: &str, params: Value| {
         let answer = client.call(&caller("eu-west-1"), "organizations", operation, &params).await;
         answer.unwrap_or_else(|error| panic!("{operation}: {error}"))
