@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use driftline_agent::collect::Target;
+use driftline_agent::collect::{self, Target};
 use driftline_aws::accounts::{self, AccountSetting, AccountsConfig, Found};
 use driftline_aws::credentials::{Access, AccessConfig, RoleConfig};
-use driftline_aws::{Client, ClientConfig, EndpointConfig, Limiter, LimiterConfig, Limits};
+use driftline_aws::{Client, ClientConfig, EndpointConfig, Limiter, LimiterConfig, Limits, RetryConfig};
 use driftline_bus::{EmbeddedConfig, EmbeddedLog, KafkaConfig, KafkaLog, Log};
+use driftline_model::CoverageStatus;
 use driftline_model::catalogue::Catalogue;
 use driftline_model::driftignore::DriftIgnore;
 use driftline_store::engine::{Child, ChildConfig};
@@ -35,6 +36,7 @@ pub(crate) async fn aws(config: &Config) -> Aws {
     let client = Client::new(ClientConfig {
         endpoint: endpoint.clone(),
         limits,
+        retry: RetryConfig { deadline: config.aws.deadline, ..RetryConfig::default() },
         limiter: limiter.clone(),
         ..ClientConfig::from_env()
     });
@@ -131,13 +133,23 @@ fn role_config(config: &Config, flags: &Targets, name: String) -> Result<RoleCon
     })
 }
 
+/// An account that should be read and can't be.
+pub(crate) struct Unread {
+    pub(crate) account: String,
+    pub(crate) status: CoverageStatus,
+    pub(crate) reason: String,
+}
+
+/// What is read, and what is not.
+pub(crate) struct Readable {
+    pub(crate) targets: Vec<Target>,
+    pub(crate) unread: Vec<Unread>,
+    /// For people: each account that is not read, and facts that are not known.
+    pub(crate) notes: Vec<String>,
+}
+
 /// What the collector reads of the accounts that were found. An account whose regions are not known is not read, and named.
-pub(crate) fn targets(
-    config: &Config,
-    flags: &Targets,
-    catalogue: &Catalogue,
-    found: Found,
-) -> Result<(Vec<Target>, Vec<String>)> {
+pub(crate) fn targets(config: &Config, flags: &Targets, catalogue: &Catalogue, found: Found) -> Result<Readable> {
     let types = if flags.types.is_empty() { &config.accounts.types } else { &flags.types };
     for name in types {
         anyhow::ensure!(
@@ -149,6 +161,9 @@ pub(crate) fn targets(
     let mut notes: Vec<String> =
         found.skipped.iter().map(|s| format!("account {} ({}) is not read: {}", s.id, s.name, s.reason)).collect();
     notes.extend(found.warnings);
+    let refused = found.skipped.into_iter().filter(|s| !s.closed);
+    let mut unread: Vec<Unread> =
+        refused.map(|s| Unread { account: s.id, status: CoverageStatus::Denied, reason: s.reason }).collect();
     let mut targets = Vec::new();
     for account in found.targets {
         match account.regions {
@@ -161,10 +176,14 @@ pub(crate) fn targets(
                 types: types.clone(),
                 facts: account.facts,
             }),
-            Err(reason) => notes.push(format!("account {} is not read: {reason}", account.id)),
+            Err(error) => {
+                let reason = format!("its regions are not known: {error}");
+                notes.push(format!("account {} is not read: {reason}", account.id));
+                unread.push(Unread { account: account.id, status: collect::status(&error), reason });
+            }
         }
     }
-    Ok((targets, notes))
+    Ok(Readable { targets, unread, notes })
 }
 
 /// The log, opened, its topics made or checked.

@@ -220,7 +220,7 @@ fn caller(target: &Target, region: &str) -> Caller {
 }
 
 /// What an error of a listing means for coverage.
-fn status(error: &driftline_aws::Error) -> CoverageStatus {
+pub fn status(error: &driftline_aws::Error) -> CoverageStatus {
     if error.is_denied() {
         CoverageStatus::Denied
     } else if error.is_throttled() {

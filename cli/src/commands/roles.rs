@@ -83,7 +83,7 @@ async fn collector(
 ) -> Result<Arc<Collector>> {
     let aws = setup::aws(config).await;
     let found = setup::accounts(config, flags, &aws).await?;
-    let (targets, notes) = setup::targets(config, flags, catalogue, found)?;
+    let setup::Readable { targets, notes, .. } = setup::targets(config, flags, catalogue, found)?;
     notes.iter().for_each(|note| output::note(note));
     anyhow::ensure!(!targets.is_empty(), "no account can be read");
     // Half of the rate of a common service (20 calls/s) over the interval, and of a minute at least: the rest is for listings

@@ -11,8 +11,10 @@ use driftline_agent::collect::{Budget, Collector, LookedUp};
 use driftline_agent::run::Reached;
 use driftline_assess::Assessor;
 use driftline_baseline::Import;
-use driftline_model::ResourceKey;
+use driftline_model::catalogue::{self, Catalogue};
 use driftline_model::driftignore::DriftIgnore;
+use driftline_model::resource::GLOBAL;
+use driftline_model::{CoverageStatus, ResourceKey, Scope};
 use futures::stream::{self, StreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
@@ -25,13 +27,15 @@ use crate::output;
 use crate::report::{self, Notes, Style};
 use crate::scan::{Ignored, Scan, Verdict};
 use crate::secret;
-use crate::setup;
+use crate::setup::{self, Unread};
 use crate::time::{clock, now_ms, rfc3339};
 
 /// Accounts read at the same time; the limiter holds the calls.
 const ACCOUNTS: usize = 32;
 /// Look-ups under way at the same time.
 const LOOK_UPS: usize = 16;
+/// The region of what was not read in any: which there are is not known.
+const EVERY_REGION: &str = "*";
 
 /// Runs the scan; its exit code.
 pub(crate) async fn run(global: &Global, args: &args::Scan) -> Result<u8> {
@@ -43,7 +47,8 @@ pub(crate) async fn run(global: &Global, args: &args::Scan) -> Result<u8> {
     let secret = secret::of_process(&config.secrets)?;
     let aws = setup::aws(&config).await;
     let found = setup::accounts(&config, &args.targets, &aws).await?;
-    let (targets, mut hints) = setup::targets(&config, &args.targets, &catalogue, found)?;
+    let setup::Readable { targets, unread, notes: mut hints } =
+        setup::targets(&config, &args.targets, &catalogue, found)?;
     anyhow::ensure!(!targets.is_empty(), "no account can be read:\n  {}", hints.join("\n  "));
     let only = match targets.as_slice() {
         [one] => Some(one.account.clone()),
@@ -62,9 +67,12 @@ pub(crate) async fn run(global: &Global, args: &args::Scan) -> Result<u8> {
                 .to_owned(),
         );
     }
-    let accounts: BTreeSet<String> = targets.iter().map(|t| t.account.clone()).collect();
+    let accounts: BTreeSet<String> =
+        targets.iter().map(|t| &t.account).chain(unread.iter().map(|u| &u.account)).cloned().collect();
+    let types = targets.first().map(|t| t.types.clone()).unwrap_or_default();
     let collector = Collector::new(aws.client.clone(), Arc::clone(&catalogue), secret, clock(), targets, Budget::All);
-    let seen = read(&collector, global).await;
+    let mut seen = read(&collector, global).await;
+    seen.extend(unread.iter().flat_map(|account| unseen(&catalogue, &types, account, started)));
     let mut skipped: Vec<(String, String)> =
         imports.iter().flat_map(|i| &i.skipped).map(|s| (s.address.clone(), s.reason.clone())).collect();
     let joined = join(imports, seen.iter().flat_map(|s| &s.snapshots).map(|s| &s.key));
@@ -77,7 +85,9 @@ pub(crate) async fn run(global: &Global, args: &args::Scan) -> Result<u8> {
     }
     let scan = Scan { catalogue: &catalogue, assessor: &assessor, agreed: &agreed, seen: &seen, accounts: &accounts };
     let (gone, unsure) = look_up(&collector, &scan).await;
-    hints.extend(unsure);
+    doubt(&mut seen, &unsure);
+    hints.extend(unsure.into_iter().map(|(_, why)| why));
+    let scan = Scan { catalogue: &catalogue, assessor: &assessor, agreed: &agreed, seen: &seen, accounts: &accounts };
     let (report, ignored) = scan.report(&gone, ignore.as_ref(), (rfc3339(started), rfc3339(now_ms())));
     match global.format {
         Format::Json => output::json(&report)?,
@@ -164,7 +174,7 @@ async fn read(collector: &Collector, global: &Global) -> Vec<ScopeSeen> {
 }
 
 /// Looks up what no listing saw: `missing` is proven twice. What could not be looked up is said, not inferred.
-async fn look_up(collector: &Collector, scan: &Scan<'_>) -> (BTreeSet<ResourceKey>, Vec<String>) {
+async fn look_up(collector: &Collector, scan: &Scan<'_>) -> (BTreeSet<ResourceKey>, Vec<(ResourceKey, String)>) {
     let suspects = scan.suspects();
     let accounts: BTreeSet<&str> = suspects.iter().map(|s| s.account.as_str()).collect();
     let look_ups: BTreeMap<&str, _> = accounts.into_iter().filter_map(|a| Some((a, collector.look_ups(a)?))).collect();
@@ -182,16 +192,51 @@ async fn look_up(collector: &Collector, scan: &Scan<'_>) -> (BTreeSet<ResourceKe
     let answers: Vec<(ResourceKey, LookedUp)> = answers.buffer_unordered(LOOK_UPS).collect().await;
     let (mut gone, mut unsure) = (BTreeSet::new(), Vec::new());
     for (key, answer) in answers {
-        match answer {
+        let why = match answer {
             LookedUp::NotFound => {
                 gone.insert(key);
+                continue;
             }
-            LookedUp::Found(_) => {
-                unsure.push(format!("{key} was in no listing, yet it is there: not judged in this scan"))
-            }
-            LookedUp::Unknown(error) => unsure.push(format!("{key} may be missing; looking it up failed: {error}")),
-        }
+            LookedUp::Found(_) => format!("{key} was in no listing, yet it is there: not judged in this scan"),
+            LookedUp::Unknown(error) => format!("{key} may be missing; looking it up failed: {error}"),
+        };
+        unsure.push((key, why));
     }
     unsure.sort();
     (gone, unsure)
+}
+
+/// A listing that left out what may be there has not shown its whole scope.
+fn doubt(seen: &mut [ScopeSeen], unsure: &[(ResourceKey, String)]) {
+    for (key, why) in unsure {
+        let scope = key.scope();
+        for seen in seen.iter_mut().filter(|s| s.scope == scope && s.status == CoverageStatus::Complete) {
+            (seen.status, seen.error) = (CoverageStatus::Partial, Some(why.clone()));
+        }
+    }
+}
+
+/// The scopes of an account that is not read at all, one per type: its regions are not known.
+fn unseen(catalogue: &Catalogue, types: &[String], account: &Unread, began_ms: i64) -> Vec<ScopeSeen> {
+    let wanted = catalogue.types().filter(|kind| types.is_empty() || types.iter().any(|t| kind.is(t)));
+    let scopes = wanted.map(|kind| ScopeSeen {
+        scope: Scope {
+            account: account.account.clone(),
+            region: match kind.scope {
+                catalogue::Scope::Global => GLOBAL.to_owned(),
+                catalogue::Scope::Regional => EVERY_REGION.to_owned(),
+            },
+            kind: kind.name.clone(),
+        },
+        revision: kind.revision.clone(),
+        status: account.status,
+        error: Some(account.reason.clone()),
+        began_ms,
+        after_offset: -1,
+        listed: false,
+        ids: Vec::new(),
+        snapshots: Vec::new(),
+        not_found: Vec::new(),
+    });
+    scopes.collect()
 }

@@ -133,7 +133,10 @@ pub(crate) struct Aws {
     pub(crate) fips: bool,
     pub(crate) dual_stack: bool,
     pub(crate) requests: usize,
+    /// One attempt.
     pub(crate) timeout: Duration,
+    /// One call, all its attempts and the waits between them.
+    pub(crate) deadline: Duration,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -227,6 +230,7 @@ impl Config {
                 dual_stack: s.flag("dual_stack", false),
                 requests: usize_of(s.number("requests", 64, 1..=10_000)),
                 timeout: s.duration("timeout", 60 * SECOND),
+                deadline: s.duration("deadline", 120 * SECOND),
             }),
         }
     }

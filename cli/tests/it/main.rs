@@ -3,6 +3,8 @@
 // Clippy's leave for tests does not reach their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod blind;
+mod faulty;
 mod pipeline;
 mod rig;
 mod scan;

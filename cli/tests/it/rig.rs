@@ -12,6 +12,8 @@ pub(crate) struct Rig {
     pub(crate) fleet: Fleet,
     pub(crate) folder: tempfile::TempDir,
     moto: Moto,
+    /// Where the binary finds AWS.
+    endpoint: String,
 }
 
 /// A role as a process; killed when dropped.
@@ -30,7 +32,18 @@ impl Rig {
         let fleet = Fleet::build(&moto.url(), 1).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         fleet.write_states(&folder.path().join("states")).unwrap();
-        Self { fleet, folder, moto }
+        let endpoint = moto.url();
+        Self { fleet, folder, moto, endpoint }
+    }
+
+    /// moto's own address.
+    pub(crate) fn endpoint(&self) -> String {
+        self.moto.url()
+    }
+
+    /// From now on the binary finds AWS there.
+    pub(crate) fn through(&mut self, endpoint: String) {
+        self.endpoint = endpoint;
     }
 
     pub(crate) fn states(&self) -> String {
@@ -61,7 +74,7 @@ impl Rig {
         let mut command = Command::new(env!("CARGO_BIN_EXE_driftline"));
         command.arg("--config").arg(config).current_dir(self.folder.path()).stdin(Stdio::null());
         command
-            .env("AWS_ENDPOINT_URL", self.moto.url())
+            .env("AWS_ENDPOINT_URL", &self.endpoint)
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_REGION", "us-east-1")

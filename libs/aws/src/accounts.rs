@@ -48,7 +48,7 @@ pub struct AccountTarget {
     /// Sign calls into this account.
     pub credentials: aws_credential_types::provider::SharedCredentialsProvider,
     /// Regions to read, sorted; or why they are not known.
-    pub regions: Result<Vec<String>, String>,
+    pub regions: Result<Vec<String>, Error>,
     /// A region to call global services in.
     pub home_region: String,
 }
@@ -74,6 +74,8 @@ pub struct SkippedAccount {
     pub name: String,
     /// Why.
     pub reason: String,
+    /// It is suspended or closing: nothing is there to be read. Else it should be read and can't be.
+    pub closed: bool,
 }
 
 /// What was found.
@@ -177,14 +179,15 @@ async fn target(
     let credentials = match access.for_account(&setting.id, own.as_ref(), common.as_ref()).await {
         Ok(credentials) => credentials,
         Err(error) => {
-            return Err(SkippedAccount { id: setting.id, name: facts.name, reason: error.to_string() });
+            let reason = error.to_string();
+            return Err(SkippedAccount { id: setting.id, name: facts.name, reason, closed: false });
         }
     };
     let home_region = access.region().to_owned();
     let mut target = AccountTarget { id: setting.id, facts, credentials, regions: Ok(Vec::new()), home_region };
     let named = if setting.regions.is_empty() { &config.regions } else { &setting.regions };
     target.regions = if named.is_empty() {
-        enabled_regions(client, &target.caller(&target.home_region)).await.map_err(|error| error.to_string())
+        enabled_regions(client, &target.caller(&target.home_region)).await
     } else {
         let mut regions = named.clone();
         regions.sort();

@@ -59,7 +59,7 @@ pub(super) async fn list(client: &Client, caller: &Caller) -> Result<Listed, Err
             let facts = AccountFacts { name, status, organization, ou_path, tags: BTreeMap::new() };
             listed.accounts.push((id, facts));
         } else {
-            listed.skipped.push(SkippedAccount { id, name, reason: format!("its status is {status}") });
+            listed.skipped.push(SkippedAccount { id, name, reason: format!("its status is {status}"), closed: true });
         }
     }
     tags(client, caller, &mut listed).await;
