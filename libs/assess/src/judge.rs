@@ -14,7 +14,7 @@ use crate::controls::Controls;
 use crate::rules::{Error, Rule, Rules};
 use crate::secure::{Sight, Verdict, verdict};
 use crate::severity::{Assessment, Change, assess};
-use crate::text::{list, printable};
+use crate::text::{bare, list, printable};
 
 /// The rule id of a finding that says that sources of the baseline disagree.
 pub const CONFLICT: &str = "baseline.conflict";
@@ -245,7 +245,7 @@ fn alike(a: &Rule, b: &Rule) -> bool {
 }
 
 fn reason(rule: &Rule, offenders: &[String]) -> String {
-    let plain = offenders.iter().all(|o| matches!(o.as_str(), "not set" | "true" | "false"));
+    let plain = offenders.iter().all(|o| bare(o));
     if plain { format!("{}.", rule.breach) } else { format!("{}: {}.", rule.breach, list(offenders, SHOWN)) }
 }
 

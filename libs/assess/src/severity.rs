@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::rules::{Absent, Check, Rule, Rules, Turn};
 use crate::secure::{self, Sight, Verdict, verdict};
-use crate::text::{list, show};
+use crate::text::{bare, list, show};
 
 /// A change at one path of one resource.
 #[derive(Debug, Clone, Copy)]
@@ -70,11 +70,8 @@ pub fn assess(rules: &Rules, change: &Change<'_>) -> Assessment {
     let floor = line.map_or(Severity::Low, |l| l.severity);
 
     if let Some((worst, offenders)) = broken.first() {
-        let detail = if offenders.iter().all(|o| o == "not set") {
-            values
-        } else {
-            format!("{} ({values})", list(offenders, 3))
-        };
+        let told = offenders.iter().all(|o| bare(o) || *o == show(change.actual));
+        let detail = if told { values } else { format!("{} ({values})", list(offenders, 3)) };
         return Assessment {
             severity: worst.drift.max(floor),
             reason: format!("{}: {detail}.", worst.breach),

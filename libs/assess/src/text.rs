@@ -38,6 +38,11 @@ pub fn show(value: &Value) -> String {
     }
 }
 
+/// Whether a shown value says nothing beside a sentence that says what is wrong.
+pub fn bare(shown: &str) -> bool {
+    matches!(shown, "not set" | "true" | "false")
+}
+
 /// What is there instead of what was agreed; of lists only what was added and what is gone.
 pub fn change(path: &str, expected: &Value, actual: &Value) -> String {
     let path = printable(path, LONGEST);

@@ -88,7 +88,13 @@ fn reasons_say_what_happened() {
     let open = json!([{ "protocol": "tcp", "from_port": 22, "to_port": 22, "cidr_blocks": ["0.0.0.0/0"] }]);
     let cases = [
         ("aws_security_group", "ingress", json!([]), open, "SSH is open to the internet: tcp 22 from 0.0.0.0/0 ("),
-        ("aws_s3_bucket", "versioning.enabled", json!(true), json!(false), "The bucket keeps no old versions: false ("),
+        (
+            "aws_s3_bucket",
+            "versioning.enabled",
+            json!(true),
+            json!(false),
+            "The bucket keeps no old versions: `versioning.enabled` is false, agreed was true.",
+        ),
         ("aws_db_instance", "multi_az", json!(false), json!(true), "A change towards secure (database has a standby"),
         (
             "aws_db_instance",
