@@ -8,7 +8,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use driftline_model::Severity;
+use driftline_model::{DriftKind, Severity};
 use driftline_store::{Filter, QueryLimits, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -36,6 +36,9 @@ pub(crate) struct ListQuery {
     pub(crate) severity: Option<Severity>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) limit: Option<u64>,
+    /// Resources without a baseline too.
+    #[serde(default)]
+    pub(crate) unmanaged: bool,
 }
 
 impl ListQuery {
@@ -44,12 +47,16 @@ impl ListQuery {
         Filter {
             accounts: self.account.iter().cloned().collect(),
             types: self.kind.iter().cloned().collect(),
+            kinds: if self.unmanaged { Vec::new() } else { MANAGED.to_vec() },
             at_least: self.severity.unwrap_or(Severity::Low),
             limit: self.limit.unwrap_or(1000).min(100_000),
             ..Filter::default()
         }
     }
 }
+
+/// The kinds of drift of what somebody has declared.
+const MANAGED: [DriftKind; 3] = [DriftKind::Modified, DriftKind::Missing, DriftKind::Moved];
 
 /// A question in SQL.
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,6 +71,12 @@ pub(crate) struct Places {
     pub(crate) places: Vec<String>,
 }
 
+/// Sources to withdraw.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Sources {
+    pub(crate) sources: Vec<String>,
+}
+
 /// Serves until `shutdown`.
 pub(crate) async fn serve(api: Api, listener: TcpListener, shutdown: CancellationToken) -> std::io::Result<()> {
     let router = Router::new()
@@ -73,6 +86,7 @@ pub(crate) async fn serve(api: Api, listener: TcpListener, shutdown: Cancellatio
         .route("/api/v1/findings", get(findings))
         .route("/api/v1/query", post(query))
         .route("/api/v1/baselines", get(baselines).post(import))
+        .route("/api/v1/baselines/remove", post(remove))
         .layer(middleware::from_fn(local_only))
         .layer(axum::extract::DefaultBodyLimit::max(1 << 20))
         .with_state(api);
@@ -136,6 +150,12 @@ async fn query(State(api): State<Api>, Json(ask): Json<Sql>) -> Answer<driftline
 async fn baselines(State(api): State<Api>) -> Json<Value> {
     let list = api.baselines.list().await.into_iter();
     Json(list.map(|(source, serial, keys)| json!({ "source": source, "serial": serial, "keys": keys })).collect())
+}
+
+async fn remove(State(api): State<Api>, Json(ask): Json<Sources>) -> Answer<Value> {
+    let removed = api.baselines.remove(&ask.sources).await;
+    let removed = removed.map_err(|e| Failed(StatusCode::BAD_REQUEST, format!("{e:#}")))?;
+    Ok(Json(json!({ "baselines": removed })))
 }
 
 async fn import(State(api): State<Api>, Json(ask): Json<Places>) -> Answer<Value> {

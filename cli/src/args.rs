@@ -188,6 +188,16 @@ pub(crate) enum Baseline {
         #[arg(long, value_name = "URL")]
         server: Option<String>,
     },
+    /// Withdraw what a source has said: its resources are agreed by nobody then, and their drifts are resolved.
+    #[command(before_help = "Example: driftline baseline remove states/old.tfstate")]
+    Remove {
+        /// Sources, as `baseline list` names them.
+        #[arg(required = true, value_name = "SOURCE")]
+        sources: Vec<String>,
+        /// Address of a running `driftline up`.
+        #[arg(long, value_name = "URL")]
+        server: Option<String>,
+    },
     /// The resources that a baseline is known of.
     #[command(before_help = "Example: driftline baseline list")]
     List {
@@ -211,7 +221,7 @@ pub(crate) enum Drifts {
     /// One drift with its history.
     #[command(before_help = "Example: driftline drifts show 3f6c...")]
     Show {
-        /// The drift's id, or its beginning.
+        /// The drift's id, or its first eight characters and more.
         id: String,
         /// Address of a running `driftline up`.
         #[arg(long, value_name = "URL")]

@@ -1,14 +1,14 @@
 //! Watches baselines, imports them when they change, and publishes their parts to `driftline.inputs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use driftline_baseline::sources::{Fetcher, Location, Source, Watch};
-use driftline_baseline::{Import, Limits, publication, read};
+use driftline_baseline::sources::{Fetcher, Location, Source, Version, Watch};
+use driftline_baseline::{Import, Limits, Publish, publication, read, withdrawal};
 use driftline_bus::{Log, Outgoing, Producer};
 use driftline_model::catalogue::Catalogue;
 use driftline_model::record::{INPUTS, InputKey, Keys, partition};
@@ -66,6 +66,7 @@ impl Baselines {
                 }
             }
         }
+        published.retain(|_, lists| !lists.is_empty());
         let published = published.into_iter().map(|(s, lists)| (s, lists.into_values().collect())).collect();
         let log = Some((log.producer().await?, partitions));
         let (secret, fetcher) = (Arc::new(secret), Fetcher::new(aws));
@@ -91,25 +92,53 @@ impl Baselines {
     }
 
     async fn publish(&self, import: &Import) -> Result<()> {
-        let Some((producer, partitions)) = &self.log else { return Ok(()) };
+        if self.log.is_none() {
+            return Ok(());
+        }
         let mut published = self.published.lock().await;
         let before = published.get(&import.source).cloned().unwrap_or_default();
         let records = publication(&before, import, Limits { max_bytes: MAX_PART, replace: false })?;
         let mut lists: BTreeMap<String, (InputKey, Keys)> =
             before.into_iter().map(|(k, l)| (k.encode(), (k, l))).collect();
-        let mut deliveries = Vec::new();
-        for record in records {
+        for record in &records {
             let key = record.key.encode();
             if matches!(record.key, InputKey::Keys(..)) {
                 match record.value.as_deref().map(serde_json::from_slice::<Keys>).transpose()? {
-                    Some(list) => lists.insert(key.clone(), (record.key.clone(), list)),
+                    Some(list) => lists.insert(key, (record.key.clone(), list)),
                     None => lists.remove(&key),
                 };
             }
+        }
+        self.write(records).await?;
+        published.insert(import.source.clone(), lists.into_values().collect());
+        Ok(())
+    }
+
+    /// Withdraws sources, all or none: how many baselines went with them.
+    pub(crate) async fn remove(&self, sources: &[String]) -> Result<usize> {
+        let mut published = self.published.lock().await;
+        if let Some(unknown) = sources.iter().find(|s| !published.contains_key(*s)) {
+            anyhow::bail!("no source `{unknown}`: `driftline baseline list` names them");
+        }
+        let mut removed = 0;
+        for source in sources {
+            let lists = published.get(source).map(Vec::as_slice).unwrap_or_default();
+            removed += lists.iter().flat_map(|(_, list)| &list.keys).collect::<BTreeSet<_>>().len();
+            self.write(withdrawal(lists)).await?;
+            published.remove(source);
+        }
+        Ok(removed)
+    }
+
+    /// Writes to the log, and waits until it is durable there.
+    async fn write(&self, records: Vec<Publish>) -> Result<()> {
+        let Some((producer, partitions)) = &self.log else { return Ok(()) };
+        let mut deliveries = Vec::new();
+        for record in records {
             let outgoing = Outgoing {
                 topic: INPUTS.to_owned(),
                 partition: partition(record.key.account(), *partitions),
-                key: key.into_bytes(),
+                key: record.key.encode().into_bytes(),
                 value: record.value,
                 headers: Vec::new(),
             };
@@ -118,7 +147,6 @@ impl Baselines {
         for delivery in deliveries {
             delivery.await?;
         }
-        published.insert(import.source.clone(), lists.into_values().collect());
         Ok(())
     }
 
@@ -139,10 +167,14 @@ impl Baselines {
     /// what it said before.
     pub(crate) async fn watch(&self, sources: Vec<BaselineSource>, shutdown: CancellationToken) {
         let every = sources.iter().map(|s| s.every).min().unwrap_or(Duration::from_secs(30));
-        let mut watch = Watch::default();
-        while !shutdown.is_cancelled() && !sources.is_empty() {
-            for source in &sources {
-                if let Err(error) = self.look(source, &mut watch).await {
+        let mut watched: Vec<(BaselineSource, Watch)> = Vec::new();
+        for source in sources {
+            let watch = self.watch_of(&source).await;
+            watched.push((source, watch));
+        }
+        while !shutdown.is_cancelled() && !watched.is_empty() {
+            for (source, watch) in &mut watched {
+                if let Err(error) = self.look(source, watch).await {
                     tracing::error!(source = %source.source, "baseline: {error:#}");
                 }
             }
@@ -164,11 +196,30 @@ impl Baselines {
         Ok(import)
     }
 
+    /// Knows of what was imported from there before, in a version that no source has: each is imported once more, and what
+    /// is gone is noticed.
+    async fn watch_of(&self, wanted: &BaselineSource) -> Watch {
+        let mut watch = Watch::default();
+        if let Ok(location) = Location::from_str(&wanted.source) {
+            let published = self.published.lock().await;
+            for name in published.keys().filter(|name| location.holds(name)) {
+                watch.imported(name, Version::default());
+            }
+        }
+        watch
+    }
+
     async fn look(&self, wanted: &BaselineSource, watch: &mut Watch) -> Result<()> {
         let mut location = Location::from_str(&wanted.source)?;
         location.account = location.account.or_else(|| wanted.account.clone());
         location.region = location.region.or_else(|| wanted.region.clone());
         let now = self.fetcher.list(&location).await?;
+        // A lost file is no decision: what was agreed stays agreed until somebody withdraws it.
+        let gone: Vec<String> = watch.gone(&now).into_iter().map(str::to_owned).collect();
+        for name in gone {
+            tracing::warn!(source = %name, "baseline: the source is gone; what it said stays agreed until `driftline baseline remove`");
+            watch.forget(&name);
+        }
         let changed: Vec<Source> = watch.changed(&now).into_iter().cloned().collect();
         for source in changed {
             let name = source.name.clone();

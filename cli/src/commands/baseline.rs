@@ -1,4 +1,4 @@
-//! `baseline import|list`: brings in what was agreed, through a running `up` where one answers.
+//! `baseline import|remove|list`: brings in what was agreed, or withdraws it, through a running `up` where one answers.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::args::{Baseline, Format, Global};
 use crate::baselines::{Baselines, absolute};
 use crate::config::{BusKind, Config};
 use crate::output::{self, safe};
-use crate::remote::{self, Data};
+use crate::remote::{self, Data, Server};
 use crate::secret;
 use crate::setup;
 
@@ -21,6 +21,7 @@ pub(crate) async fn run(global: &Global, command: &Baseline) -> Result<u8> {
         Baseline::Import { sources, dry_run, server } => {
             import(global, &config, sources, *dry_run, server.as_deref()).await
         }
+        Baseline::Remove { sources, server } => remove(global, &config, sources, server.as_deref()).await,
         Baseline::List { server } => list(global, &config, server.as_deref()).await,
     }
 }
@@ -32,15 +33,8 @@ async fn import(
     dry_run: bool,
     server: Option<&str>,
 ) -> Result<u8> {
-    let server = match server {
-        Some(_) => match Data::open(config, server).await? {
-            Data::Server(server) => Some(server),
-            Data::Store(_) => None,
-        },
-        None if dry_run => None,
-        None => remote::running(config).await?,
-    };
-    if let Some(server) = server.filter(|_| !dry_run) {
+    let server = if dry_run { None } else { running(config, server).await? };
+    if let Some(server) = server {
         let places: Vec<String> = sources.iter().map(|s| absolute(s)).collect();
         let total = server.post("/api/v1/baselines", &json!({ "places": places })).await?;
         return told(global, &total, "published through the running `driftline up`");
@@ -89,26 +83,48 @@ fn told(global: &Global, total: &Value, where_to: &str) -> Result<u8> {
     Ok(0)
 }
 
-async fn list(global: &Global, config: &Config, server: Option<&str>) -> Result<u8> {
-    let server = match server {
+/// The running `up`: the one that was named, or the one of the settings if it answers.
+async fn running(config: &Config, server: Option<&str>) -> Result<Option<Server>> {
+    match server {
         Some(_) => match Data::open(config, server).await? {
-            Data::Server(server) => Some(server),
-            Data::Store(_) => None,
+            Data::Server(server) => Ok(Some(server)),
+            Data::Store(_) => Ok(None),
         },
-        None => remote::running(config).await?,
+        None => remote::running(config).await,
+    }
+}
+
+/// The baselines of the log, where no `up` answers for it.
+async fn of_log(config: &Config) -> Result<Baselines> {
+    anyhow::ensure!(
+        config.bus.kind == BusKind::Kafka || config.folder.join("log").exists(),
+        "no `driftline up` answers and there is no log in {}: nothing was imported here",
+        config.folder.display()
+    );
+    let log = setup::open_log(config).await?;
+    let secret = secret::of_folder(&config.secrets, &config.folder)?;
+    let catalogue = setup::catalogue(config)?;
+    Baselines::publishing(catalogue, secret, None, log.as_ref(), config.bus.partitions).await
+}
+
+async fn remove(global: &Global, config: &Config, sources: &[String], server: Option<&str>) -> Result<u8> {
+    let removed = match running(config, server).await? {
+        Some(server) => server.post("/api/v1/baselines/remove", &json!({ "sources": sources })).await?,
+        None => json!({ "baselines": of_log(config).await?.remove(sources).await? }),
     };
-    let all = match server {
+    if global.format == Format::Json {
+        output::json(&removed)?;
+        return Ok(0);
+    }
+    output::print(&format!("{} baselines of {} sources withdrawn", removed["baselines"], sources.len()));
+    Ok(0)
+}
+
+async fn list(global: &Global, config: &Config, server: Option<&str>) -> Result<u8> {
+    let all = match running(config, server).await? {
         Some(server) => server.get("/api/v1/baselines", &()).await?,
         None => {
-            anyhow::ensure!(
-                config.bus.kind == BusKind::Kafka || config.folder.join("log").exists(),
-                "no `driftline up` answers and there is no log in {}: nothing was imported here",
-                config.folder.display()
-            );
-            let log = setup::open_log(config).await?;
-            let secret = secret::of_folder(&config.secrets, &config.folder)?;
-            let catalogue = setup::catalogue(config)?;
-            let baselines = Baselines::publishing(catalogue, secret, None, log.as_ref(), config.bus.partitions).await?;
+            let baselines = of_log(config).await?;
             baselines.list().await.into_iter().map(|(s, n, k)| json!({ "source": s, "serial": n, "keys": k })).collect()
         }
     };

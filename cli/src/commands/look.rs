@@ -19,6 +19,7 @@ impl From<&Filter> for ListQuery {
             kind: filter.kind.clone(),
             severity: filter.severity,
             limit: Some(u64::from(filter.limit)),
+            unmanaged: false,
         }
     }
 }
@@ -28,7 +29,7 @@ pub(crate) async fn drifts(global: &Global, command: &Drifts) -> Result<u8> {
     let config = Config::load(global.config.as_deref())?;
     match command {
         Drifts::List { filter, unmanaged } => {
-            let ask = ListQuery::from(filter);
+            let ask = ListQuery { unmanaged: *unmanaged, ..ListQuery::from(filter) };
             let page = match Data::open(&config, filter.server.as_deref()).await? {
                 Data::Server(server) => server.get("/api/v1/drifts", &ask).await?,
                 Data::Store(store) => {
@@ -38,7 +39,6 @@ pub(crate) async fn drifts(global: &Global, command: &Drifts) -> Result<u8> {
                     page
                 }
             };
-            let page = if *unmanaged { page } else { managed(page) };
             list(global, &page, "drifts", |row| (text(row, "path"), text(row, "reason")))
         }
         Drifts::Show { id, server } => {
@@ -70,15 +70,6 @@ pub(crate) async fn findings(global: &Global, filter: &Filter) -> Result<u8> {
         }
     };
     list(global, &page, "findings", |row| (text(row, "rule"), text(row, "reason")))
-}
-
-/// Without resources that nobody has declared; the total is then what is left of this page.
-fn managed(mut page: Value) -> Value {
-    if let Some(rows) = page["rows"].as_array_mut() {
-        rows.retain(|row| row["kind"] != "unmanaged");
-        page["total"] = rows.len().into();
-    }
-    page
 }
 
 fn text(row: &Value, field: &str) -> String {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Api};
 use crate::args::{AnalyzerHalf, Global, Targets, Up};
-use crate::baselines::Baselines;
+use crate::baselines::{Baselines, absolute};
 use crate::config::{BaselineSource, Config};
 use crate::secret;
 use crate::setup::{self, OpenStore};
@@ -209,12 +209,13 @@ async fn open(config: &Config) -> Result<OpenStoreParts> {
 
 fn sources(config: &Config, args: &Up) -> Vec<BaselineSource> {
     let flags = args.baselines.iter().map(|place| BaselineSource {
-        source: place.clone(),
+        source: absolute(place),
         account: None,
         region: None,
         every: std::time::Duration::from_secs(30),
     });
-    config.baselines.iter().cloned().chain(flags).collect()
+    let settings = config.baselines.iter().map(|b| BaselineSource { source: absolute(&b.source), ..b.clone() });
+    settings.chain(flags).collect()
 }
 
 fn spawn_analyzer(

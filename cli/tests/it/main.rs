@@ -3,6 +3,7 @@
 // Clippy's leave for tests does not reach their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod baselines;
 mod blind;
 mod faulty;
 mod pipeline;

@@ -14,4 +14,4 @@ mod terraform;
 
 pub use error::{Error, Position};
 pub use import::{Import, Options, Skipped, UNPLACED, import, read};
-pub use publish::{Limits, Publish, Refused, publication, source_hash};
+pub use publish::{Limits, Publish, Refused, publication, source_hash, withdrawal};

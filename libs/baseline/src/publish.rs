@@ -31,7 +31,7 @@ pub enum Refused {
     },
     /// Another state under the same name: its resources would all vanish.
     #[error(
-        "`{source_name}` held another state (lineage {published}, now {given}): give the source another name, or replace it"
+        "`{source_name}` held another state (lineage {published}, now {given}): give the source another name, or withdraw it first"
     )]
     OtherLineage {
         /// The source.
@@ -88,6 +88,15 @@ pub fn publication(previous: &[(InputKey, Keys)], import: &Import, limits: Limit
         account.publish(id, import, limits, &mut out)?;
     }
     Ok(out)
+}
+
+/// The records that withdraw a source: tombstones for its parts, then for its lists, so that a crash in between leaves no
+/// part that no list names.
+pub fn withdrawal(previous: &[(InputKey, Keys)]) -> Vec<Publish> {
+    let parts: BTreeSet<&String> = previous.iter().flat_map(|(_, list)| &list.keys).collect();
+    let parts = parts.into_iter().filter_map(|key| InputKey::decode(key));
+    let keys = parts.chain(previous.iter().map(|(key, _)| key.clone()));
+    keys.map(|key| Publish { key, value: None }).collect()
 }
 
 fn check(previous: &[(InputKey, Keys)], import: &Import, limits: Limits) -> Result<(), Refused> {

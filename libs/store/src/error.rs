@@ -15,6 +15,9 @@ pub enum Error {
     /// A query would have read, returned or taken more than it may. There is no partial answer.
     #[error("the query exceeds its limits: {0}")]
     Limit(String),
+    /// Several ids begin so.
+    #[error("several ids begin with {0}: give more of it")]
+    Ambiguous(String),
     /// The text is not run.
     #[error(transparent)]
     Refused(#[from] Refused),

@@ -2,12 +2,15 @@
 
 use clickhouse::Row;
 use clickhouse::query::Query;
-use driftline_model::{Coverage, Drift, Finding, Origin, Severity, Subject, Transition};
+use driftline_model::{Coverage, Drift, DriftKind, Finding, Origin, Severity, Subject, Transition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{Error, Store, TransitionRow};
+
+/// Fewest characters that stand for an id that begins with them.
+const SHORTEST_ID: usize = 8;
 
 /// Longest history of one drift that is given; a longer one is an error and a case for [`Store::query`].
 const MAX_HISTORY: u64 = 10_000;
@@ -33,6 +36,8 @@ pub struct Filter {
     pub types: Vec<String>,
     /// Resource ids.
     pub resources: Vec<String>,
+    /// Kinds of drift; a finding has none.
+    pub kinds: Vec<DriftKind>,
     /// This severity and above.
     pub at_least: Severity,
     /// Open, resolved, or both.
@@ -50,6 +55,7 @@ impl Default for Filter {
             regions: Vec::new(),
             types: Vec::new(),
             resources: Vec::new(),
+            kinds: Vec::new(),
             at_least: Severity::Low,
             status: Some(Status::Open),
             limit: 1000,
@@ -198,19 +204,20 @@ impl Store {
     /// # Errors
     /// As of [`Store::drifts`].
     pub async fn findings(&self, filter: &Filter) -> Result<Page<StoredFinding>, Error> {
-        let (records, total) = self.page::<FindingRecord>("findings", filter).await?;
+        let filter = Filter { kinds: Vec::new(), ..filter.clone() };
+        let (records, total) = self.page::<FindingRecord>("findings", &filter).await?;
         let rows = records.into_iter().map(FindingRecord::into_stored).collect::<Result<_, _>>()?;
         Ok(Page { rows, total })
     }
 
-    /// One drift and all that happened to it, oldest first.
+    /// One drift and all that happened to it, oldest first. The beginning of its id will do, of eight characters and more.
     ///
     /// # Errors
-    /// As of [`Store::drifts`]; [`Error::Limit`] for a history of more than 10,000 transitions.
+    /// As of [`Store::drifts`]; [`Error::Limit`] for a history of more than 10,000 transitions; [`Error::Ambiguous`] where
+    /// several ids begin so.
     pub async fn drift(&self, id: &str) -> Result<Option<(StoredDrift, Vec<Transition>)>, Error> {
-        let query = self.client.query("SELECT ?fields FROM drifts WHERE id = {id:String}").param("id", id);
-        let Some(record) = query.fetch_optional::<DriftRecord>().await? else { return Ok(None) };
-        let history = self.history(&record.account, id).await?;
+        let Some(record) = self.one::<DriftRecord>("drifts", id).await? else { return Ok(None) };
+        let history = self.history(&record.account, &record.id).await?;
         Ok(Some((record.into_stored()?, history)))
     }
 
@@ -219,9 +226,8 @@ impl Store {
     /// # Errors
     /// As of [`Store::drift`].
     pub async fn finding(&self, id: &str) -> Result<Option<(StoredFinding, Vec<Transition>)>, Error> {
-        let query = self.client.query("SELECT ?fields FROM findings WHERE id = {id:String}").param("id", id);
-        let Some(record) = query.fetch_optional::<FindingRecord>().await? else { return Ok(None) };
-        let history = self.history(&record.account, id).await?;
+        let Some(record) = self.one::<FindingRecord>("findings", id).await? else { return Ok(None) };
+        let history = self.history(&record.account, &record.id).await?;
         Ok(Some((record.into_stored()?, history)))
     }
 
@@ -260,6 +266,20 @@ impl Store {
         rows.into_iter().map(TransitionRow::into_transition).collect()
     }
 
+    /// The row whose id is this or begins so.
+    async fn one<T>(&self, view: &str, id: &str) -> Result<Option<T>, Error>
+    where
+        T: clickhouse::RowOwned + clickhouse::RowRead,
+    {
+        let condition = if id.len() < SHORTEST_ID { "id = {id:String}" } else { "startsWith(id, {id:String})" };
+        let sql = format!("SELECT ?fields FROM {view} WHERE {condition} LIMIT 2");
+        let mut rows = self.client.query(&sql).param("id", id).fetch_all::<T>().await?;
+        if rows.len() > 1 {
+            return Err(Error::Ambiguous(id.to_owned()));
+        }
+        Ok(rows.pop())
+    }
+
     async fn page<T>(&self, view: &str, filter: &Filter) -> Result<(Vec<T>, u64), Error>
     where
         T: clickhouse::RowOwned + clickhouse::RowRead,
@@ -294,6 +314,9 @@ impl Filter {
                 all.push(format!("{column} IN {{{name}:Array(String)}}"));
             }
         }
+        if !self.kinds.is_empty() {
+            all.push("kind IN {kinds:Array(String)}".to_owned());
+        }
         match self.status {
             Some(Status::Open) => all.push("status = 'open'".to_owned()),
             Some(Status::Resolved) => all.push("status = 'resolved'".to_owned()),
@@ -310,6 +333,10 @@ impl Filter {
             if !values.is_empty() {
                 query = query.param(name, values);
             }
+        }
+        if !self.kinds.is_empty() {
+            let kinds: Vec<&str> = self.kinds.iter().map(|k| k.as_str()).collect();
+            query = query.param("kinds", kinds);
         }
         query
     }

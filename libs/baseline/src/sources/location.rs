@@ -32,6 +32,21 @@ pub enum Place {
     },
 }
 
+impl Location {
+    /// Whether a source of this name would be found here.
+    pub fn holds(&self, name: &str) -> bool {
+        match &self.place {
+            Place::Path(path) => !name.starts_with("s3://") && Path::new(name).starts_with(path),
+            Place::S3 { bucket, key } => name
+                .strip_prefix("s3://")
+                .and_then(|rest| rest.strip_prefix(bucket.as_str())?.strip_prefix('/'))
+                .is_some_and(|found| {
+                    found == key || (key.is_empty() || key.ends_with('/')) && found.starts_with(key.as_str())
+                }),
+        }
+    }
+}
+
 impl FromStr for Location {
     type Err = Error;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use driftline_baseline::{Import, Limits, Publish, Refused, publication};
+use driftline_baseline::{Import, Limits, Publish, Refused, publication, withdrawal};
 use driftline_model::record::{InputKey, Instance, Keys, Part};
 use driftline_model::{Origin, ResourceKey};
 
@@ -84,6 +84,20 @@ fn the_log_holds_what_the_source_says_and_no_more() {
     check(4, &[(A, "x", "2"), (A, "w", "1")], &["w=1", "x=2"], 3);
     check(5, &[], &[], 2);
     assert!(log.0.is_empty(), "lists of nothing are gone as well");
+}
+
+#[test]
+fn a_source_that_is_withdrawn_leaves_nothing_wherever_a_crash_comes() {
+    let mut log = Log::default();
+    let two = imported(1, &[(A, "x", "1"), (B, "y", "1")]);
+    log.write(&publication(&[], &two, Limits::default()).unwrap());
+    let records = withdrawal(&log.lists());
+    for crash in 0..=records.len() {
+        let mut log = log.clone();
+        log.write(&records[..crash]);
+        log.write(&withdrawal(&log.lists()));
+        assert!(log.0.is_empty(), "after {crash} records: {:?}", log.0.keys());
+    }
 }
 
 #[test]

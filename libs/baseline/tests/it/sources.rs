@@ -135,6 +135,26 @@ async fn a_watch_tells_what_changed() {
     assert!(watch.gone(&now).is_empty());
 }
 
+#[test]
+fn a_location_holds_what_lies_in_it() {
+    let cases = [
+        ("states", "states/prod/a.tfstate", true),
+        ("states", "states-old/a.tfstate", false),
+        ("./states/", "states/a.tfstate", true),
+        ("a.tfstate@111111111111/eu-west-1", "a.tfstate", true),
+        ("a.tfstate", "b.tfstate", false),
+        ("/", "s3://states/a.tfstate", false),
+        ("s3://states/env/", "s3://states/env/a.tfstate", true),
+        ("s3://states", "s3://states/a.tfstate", true),
+        ("s3://states", "s3://states-old/a.tfstate", false),
+        ("s3://states/env/a", "s3://states/env/a.tfstate", false),
+        ("s3://states/env/", "states/env/a.tfstate", false),
+    ];
+    for (location, name, expect) in cases {
+        assert_eq!(location.parse::<Location>().unwrap().holds(name), expect, "{name} in {location}");
+    }
+}
+
 async fn config(url: &str) -> aws_config::SdkConfig {
     let credentials = aws_sdk_s3::config::Credentials::new("test", "test", None, None, "test");
     aws_config::ConfigLoader::default()

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use driftline_model::record::{AccountFacts, Cycle, Listing};
-use driftline_model::{Coverage, CoverageStatus, ResourceKey, Severity, Snapshot, Subject, Transition, TransitionKind};
+use driftline_model::{
+    Coverage, CoverageStatus, DriftKind, ResourceKey, Severity, Snapshot, Subject, Transition, TransitionKind,
+};
 use driftline_store::{AccountRow, CycleRow, Filter, Order, SnapshotRow, Status, Store, TransitionRow, WatermarkRow};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -104,6 +106,8 @@ async fn drifts_are_found_worst_first_with_their_history() {
         (Filter { accounts: vec![A.into()], status: None, ..open.clone() }, "2", 2),
         (Filter { accounts: vec![A.into(), B.into()], regions: vec!["mars".into()], ..open.clone() }, "0", 0),
         (Filter { types: vec!["aws_s3_bucket".into()], resources: vec!["bucket-2".into()], ..open.clone() }, "1", 1),
+        (Filter { kinds: vec![DriftKind::Modified], status: None, ..open.clone() }, "5", 5),
+        (Filter { kinds: vec![DriftKind::Unmanaged, DriftKind::Moved], status: None, ..open.clone() }, "0", 0),
         (Filter { resources: vec!["') OR 1 -- ".into()], ..open.clone() }, "0", 0),
     ] {
         let (text, found) = summary(store.drifts(&filter).await.unwrap());
@@ -116,6 +120,8 @@ async fn drifts_are_found_worst_first_with_their_history() {
     let (text, _) = summary(store.drifts(&Filter { status: None, ..open.clone() }).await.unwrap());
     assert_eq!(text, "CRITICAL bucket-3, HIGH bucket-2, MEDIUM bucket-1, LOW bucket-0, LOW bucket-4");
     assert_eq!(store.findings(&open).await.unwrap().total, 5);
+    let findings = store.findings(&Filter { kinds: vec![DriftKind::Moved], ..open.clone() }).await.unwrap();
+    assert_eq!(findings.total, 5, "a finding has no kind");
     // a drift's whole history equals what was sent, and its state the last of it
     let ids: Vec<&str> = lives.iter().map(|t| t.subject.id()).collect();
     for id in ids {
@@ -124,6 +130,8 @@ async fn drifts_are_found_worst_first_with_their_history() {
         let history = match &last.subject {
             Subject::Drift(d) => {
                 let (stored, history) = store.drift(id).await.unwrap().unwrap();
+                assert_eq!(store.drift(&id[..12]).await.unwrap().unwrap().0, stored, "by its beginning");
+                assert!(store.drift(&id[..4]).await.unwrap().is_none(), "too short to be meant");
                 assert_eq!(stored.drift, *d);
                 assert_eq!((stored.opened_ms, stored.changed_ms), (last.opened_ms, last.at_ms));
                 assert_eq!(stored.status == Status::Resolved, last.transition == TransitionKind::Resolved);

@@ -1,0 +1,67 @@
+//! `baseline import|list|remove` on the embedded log, without a running `up`.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+fn driftline(folder: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_driftline"));
+    command.args(args).args(["--format", "json"]).current_dir(folder).env("NO_COLOR", "1");
+    command.output().unwrap()
+}
+
+fn told(folder: &Path, args: &[&str]) -> Value {
+    let output = driftline(folder, args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A state with one network.
+fn state(folder: &Path, name: &str, id: &str) {
+    let arn = format!("arn:aws:ec2:eu-west-1:111111111111:vpc/{id}");
+    let attributes = json!({ "id": id, "arn": arn, "cidr_block": "10.0.0.0/16", "owner_id": "111111111111" });
+    let resource = json!({
+        "mode": "managed", "type": "aws_vpc", "name": "main",
+        "provider": "provider[\"registry.terraform.io/hashicorp/aws\"]",
+        "instances": [{ "schema_version": 1, "attributes": attributes }],
+    });
+    let state = json!({
+        "version": 4, "terraform_version": "1.9.0", "serial": 1, "lineage": name, "outputs": {}, "resources": [resource],
+    });
+    std::fs::write(folder.join(name), serde_json::to_vec(&state).unwrap()).unwrap();
+}
+
+#[test]
+fn a_source_is_listed_until_it_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // A log is what tells that something here follows it.
+    std::fs::create_dir_all(folder.join(".driftline/log")).unwrap();
+    state(folder, "a.tfstate", "vpc-0a");
+    state(folder, "b.tfstate", "vpc-0b");
+    let imported = told(folder, &["baseline", "import", "a.tfstate", "b.tfstate"]);
+    assert_eq!((&imported["instances"], &imported["baselines"]), (&json!(2), &json!(2)), "{imported}");
+
+    let sources = |list: &Value| -> Vec<(String, usize)> {
+        let one = |s: &Value| (s["source"].as_str().unwrap().to_owned(), s["keys"].as_array().unwrap().len());
+        list.as_array().unwrap().iter().map(one).collect()
+    };
+    let list = told(folder, &["baseline", "list"]);
+    assert_eq!(sources(&list), [("a.tfstate".to_owned(), 1), ("b.tfstate".to_owned(), 1)]);
+
+    // One that isn't there: nothing is removed, and it says where to look.
+    let refused = driftline(folder, &["baseline", "remove", "b.tfstate", "c.tfstate"]);
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        refused.status.code() == Some(1) && text.contains("`c.tfstate`") && text.contains("baseline list"),
+        "{text}"
+    );
+    assert_eq!(sources(&told(folder, &["baseline", "list"])).len(), 2);
+
+    assert_eq!(told(folder, &["baseline", "remove", "a.tfstate"]), json!({ "baselines": 1 }));
+    assert_eq!(sources(&told(folder, &["baseline", "list"])), [("b.tfstate".to_owned(), 1)]);
+    // What was withdrawn may come again.
+    told(folder, &["baseline", "import", "a.tfstate"]);
+    assert_eq!(sources(&told(folder, &["baseline", "list"])).len(), 2);
+}
