@@ -1,0 +1,95 @@
+"""Someone else's cloud: a moto server, boto3 clients for many accounts of it, and the scan that is put to the test."""
+
+import concurrent.futures
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+
+import boto3
+import botocore.config
+
+REGION = "eu-west-1"
+SECOND_REGION = "us-east-1"
+ROLE = "accuracy"
+START_LIMIT = 60  # seconds until the server answers
+SCAN_LIMIT = 170  # seconds for a scan
+
+
+class World:
+    """A running moto server; ends with the `with` block."""
+
+    def __init__(self, folder, moto, driftline):
+        self.folder, self.driftline = folder, driftline
+        self.clients = {}
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        self.environment = kept | {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        with open(os.path.join(folder, "moto.log"), "w", encoding="utf-8") as log:
+            command = [moto, "-H", "127.0.0.1", "-p", str(port)]
+            self.server = subprocess.Popen(command, env=kept | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}, stdout=log, stderr=log)
+
+    def __enter__(self):
+        end = time.monotonic() + START_LIMIT
+        while True:
+            try:
+                urllib.request.urlopen(f"{self.url}/moto-api/", timeout=5).close()
+                return self
+            except OSError:
+                if self.server.poll() is not None or time.monotonic() > end:
+                    self.__exit__()
+                    raise SystemExit("moto did not start; see moto.log") from None
+                time.sleep(0.1)
+
+    def __exit__(self, *_):
+        self.server.terminate()
+        try:
+            self.server.wait(10)
+        except subprocess.TimeoutExpired:
+            self.server.kill()
+
+    def client(self, service, account, region=REGION):
+        """boto3's client, as a role of that account."""
+        key = service, account, region
+        if key not in self.clients:
+            common = {"endpoint_url": self.url, "region_name": region, "config": botocore.config.Config(max_pool_connections=4)}
+            own = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+            if ("session", account) not in self.clients:
+                sts = boto3.client("sts", **common, **own)
+                role = f"arn:aws:iam::{account}:role/{ROLE}"
+                self.clients["session", account] = sts.assume_role(RoleArn=role, RoleSessionName=ROLE)["Credentials"]
+            got = self.clients["session", account]
+            role = {"aws_access_key_id": got["AccessKeyId"], "aws_secret_access_key": got["SecretAccessKey"], "aws_session_token": got["SessionToken"]}
+            self.clients[key] = boto3.client(service, **common, **role)
+        return self.clients[key]
+
+    def scan(self, accounts, regions, states, types, ignore, name):
+        """One `driftline scan`: its report, which is kept in the folder under that name."""
+        command = [self.driftline, "scan", "--format", "json", "--role-name", ROLE, "--ignore-file", ignore, "--all"]
+        command += [part for account in sorted(accounts) for part in ("--account", account)]
+        command += [part for region in sorted(regions) for part in ("--region", region)]
+        command += [part for type_ in types for part in ("--type", type_)]
+        command += [part for state in states for part in ("--baseline", f"{state.path}@{state.account}/{state.region}")]
+        done = subprocess.run(command, env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=SCAN_LIMIT, check=False)
+        if done.returncode not in (0, 2):
+            raise SystemExit(f"the scan failed with {done.returncode}:\n{done.stderr[-4000:]}")
+        with open(os.path.join(self.folder, f"{name}.json"), "w", encoding="utf-8") as file:
+            file.write(done.stdout)
+        return json.loads(done.stdout)
+
+
+def at_once(jobs, workers=4):
+    """Runs functions side by side; the exceptions (or None) in their order."""
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        return [future.exception() for future in [pool.submit(job) for job in jobs]]
