@@ -19,7 +19,15 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help that was asked for is no error; a slip must not read as drift, which 2 stands for.
+            let code = u8::from(told.use_stderr());
+            let _ = told.print();
+            return ExitCode::from(code);
+        }
+    };
     if let args::Command::Engine(engine) = cli.command {
         // Alone in its process: it leaves without running destructors.
         driftline_store::engine::main_like(engine.arguments.into_iter().map(Into::into));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use driftline_agent::collect::{self, Target};
 use driftline_aws::accounts::{self, AccountSetting, AccountsConfig, Found};
-use driftline_aws::credentials::{Access, AccessConfig, RoleConfig};
+use driftline_aws::credentials::{Access, AccessConfig, AccessError, RoleConfig};
 use driftline_aws::{Client, ClientConfig, EndpointConfig, Limiter, LimiterConfig, Limits, RetryConfig};
 use driftline_bus::{EmbeddedConfig, EmbeddedLog, KafkaConfig, KafkaLog, Log};
 use driftline_model::CoverageStatus;
@@ -17,6 +17,9 @@ use driftline_store::{Store, StoreConfig};
 
 use crate::args::Targets;
 use crate::config::{BusKind, Config, StoreKind};
+
+/// What somebody without credentials does next.
+const NO_CREDENTIALS: &str = "no AWS credentials: set AWS_PROFILE or AWS_ACCESS_KEY_ID, sign in with `aws sso login`, or run where a role is attached";
 
 /// The way to AWS.
 pub(crate) struct Aws {
@@ -102,11 +105,13 @@ pub(crate) async fn accounts(config: &Config, flags: &Targets, aws: &Aws) -> Res
     let role = role.map(|name| role_config(config, flags, name)).transpose()?;
     let mut named = named;
     if named.is_empty() && !organization {
-        let own = aws
-            .access
-            .whoami()
-            .await
-            .context("which account is read? none is named, and the credentials do not tell")?;
+        let own = aws.access.whoami().await.map_err(|error| {
+            let what = match error {
+                AccessError::NotFound(_) | AccessError::Unavailable(_) => NO_CREDENTIALS,
+                _ => "the credentials do not tell which account they belong to: name it with --account",
+            };
+            anyhow::Error::new(error).context(what)
+        })?;
         named.push(setting(&own.account));
     }
     let regions = if flags.regions.is_empty() { settings.regions.clone() } else { flags.regions.clone() };

@@ -37,7 +37,7 @@ fn list(global: &Global, catalogue: &Catalogue) -> Result<u8> {
     }
     for kind in catalogue.types() {
         let compared = kind.attributes.values().filter(|a| a.uncompared.is_none()).count();
-        output::print(&format!("{:<36} {compared:>3} attributes compared, {:>2} calls", kind.name, calls(kind).len()));
+        output::print(&format!("{:<36} {compared:>3} attributes compared, calls: {}", kind.name, calls(kind).len()));
     }
     Ok(0)
 }

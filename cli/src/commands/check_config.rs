@@ -69,7 +69,7 @@ fn roles(config: &Config) -> Vec<(&'static str, String)> {
     let baselines = if baselines.is_empty() { "no baseline".to_owned() } else { baselines.join(", ") };
     let key = match &config.secrets.key {
         Some(_) => format!("key `{}`", config.secrets.key_id),
-        None => "a random key of each process (secrets are not compared across processes)".to_owned(),
+        None => "a key that `up` and the roles make in their folder; `scan` takes one of its own".to_owned(),
     };
     vec![
         (

@@ -3,9 +3,9 @@
 // Clippy's leave for tests does not reach their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod baselines;
 mod blind;
 mod faulty;
+mod local;
 mod pipeline;
 mod rig;
 mod scan;

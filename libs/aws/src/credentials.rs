@@ -9,7 +9,6 @@ use std::sync::Arc;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_async::time::SharedTimeSource;
-use aws_smithy_types::error::display::DisplayErrorContext;
 
 use self::cached::{Cached, Fetch};
 use self::role::Assume;
@@ -267,7 +266,7 @@ fn own_error(error: &aws_credential_types::provider::error::CredentialsError) ->
     if let Some(known) = access_error(error) {
         return known.clone();
     }
-    let text = DisplayErrorContext(error).to_string();
+    let text = crate::send::chain(error);
     match error {
         E::CredentialsNotLoaded(_) => AccessError::NotFound(text),
         _ => AccessError::Unavailable(text),

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
-use aws_smithy_types::error::display::DisplayErrorContext;
 
 use super::cached::Fetch;
 use super::{AccessError, Identity};
@@ -227,6 +226,6 @@ where
         Some(service) => {
             format!("{}: {}", service.code().unwrap_or("unknown error"), service.message().unwrap_or_default())
         }
-        None => DisplayErrorContext(error).to_string(),
+        None => crate::send::chain(error),
     }
 }

@@ -1,4 +1,4 @@
-//! `baseline import|list|remove` on the embedded log, without a running `up`.
+//! What the binary does without any server: its command line, and `baseline import|list|remove` on the embedded log.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -64,4 +64,19 @@ fn a_source_is_listed_until_it_is_removed() {
     // What was withdrawn may come again.
     told(folder, &["baseline", "import", "a.tfstate"]);
     assert_eq!(sources(&told(folder, &["baseline", "list"])).len(), 2);
+}
+
+#[test]
+fn a_slip_on_the_command_line_is_an_error_and_no_drift() {
+    let folder = tempfile::tempdir().unwrap();
+    for (args, code) in [
+        (&["scan", "--account", "123"][..], 1),
+        (&["scna"], 1),
+        (&[], 1),
+        (&["--version"], 0),
+        (&["scan", "--help"], 0),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_driftline")).args(args).current_dir(&folder).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
 }
