@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use driftline_bus::{Error as BusError, Outgoing, Producer, Record};
-use driftline_model::record::{DEAD_LETTERS, DRIFTS, EVENTS, INPUTS};
+use driftline_model::record::{DEAD_LETTERS, DRIFTS, EVENTS, H_KIND, INPUTS, TRANSITION};
 use driftline_model::{Transition, TransitionKind};
 use tokio_util::sync::CancellationToken;
 
@@ -58,7 +58,10 @@ impl Outbox {
         let key = transition.subject.id().as_bytes().to_vec();
         let body = serde_json::to_vec(transition).unwrap_or_default();
         let latest = (transition.transition != TransitionKind::Resolved).then(|| body.clone());
-        let headers = vec![(H_INPUT_OFFSET.to_owned(), transition.input_offset.to_string().into_bytes())];
+        let headers = vec![
+            (H_INPUT_OFFSET.to_owned(), transition.input_offset.to_string().into_bytes()),
+            (H_KIND.to_owned(), TRANSITION.as_bytes().to_vec()),
+        ];
         let event = (EVENTS.to_owned(), Some(body));
         let state = (DRIFTS.to_owned(), latest);
         for ((topic, value), box_) in [(event, &mut self.first), (state, &mut self.second)] {

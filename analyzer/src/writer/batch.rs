@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use driftline_bus::Record;
-use driftline_model::record::{AccountFacts, Cycle, EVENTS, H_EPOCH, H_HASH, H_NUMBER, H_TIME, H_VERSION, InputKey};
+use driftline_model::record::{
+    AccountFacts, Cycle, EVENTS, H_EPOCH, H_HASH, H_KIND, H_NUMBER, H_TIME, H_VERSION, InputKey, TRANSITION,
+};
 use driftline_model::{Snapshot, Transition};
 use driftline_store::{AccountRow, CycleRow, Order, Position, SnapshotRow, TransitionRow, WatermarkRow};
 
@@ -58,6 +60,9 @@ impl Rows {
     }
 
     fn event(&mut self, record: &Record) -> Result<(), String> {
+        if record.header(H_KIND).is_some_and(|kind| kind != TRANSITION.as_bytes()) {
+            return Ok(()); // change events and whatever else is for other readers
+        }
         let Some(value) = &record.value else { return Ok(()) };
         let transition: Transition = read(value)?;
         let position = Position { partition: record.partition, offset: record.offset };

@@ -1,13 +1,10 @@
 //! Inserting records. One that the database refuses for good is found by halving and is a dead letter; a database that
-//! takes none at all has another trouble, which is the caller's to tell.
+//! takes not even what it holds already has another trouble, which is the caller's to tell.
 
 use driftline_bus::Record;
 use driftline_store::{Error as StoreError, Store};
 
 use super::batch::Rows;
-
-/// Single records refused, with none taken, after which the fault is not theirs.
-const SUSPECTS: usize = 8;
 
 /// Records that can never be stored, and why.
 pub(crate) type Refused<'a> = Vec<(&'a Record, String)>;
@@ -23,33 +20,31 @@ pub(crate) async fn insert<'a>(store: &Store, records: &'a [Record]) -> Result<R
     }
     match rows.insert(store).await {
         Ok(()) => {}
-        Err(error) if away(&error) || sound.len() == 1 => return Err(error),
-        Err(_) => refused.extend(halve(store, &sound).await?),
+        Err(error) => refused.extend(blame(store, error, &sound).await?),
     }
     Ok(refused)
 }
 
-/// Finds out which of sound records the database refuses.
-async fn halve<'a>(store: &Store, records: &[&'a Record]) -> Result<Refused<'a>, StoreError> {
-    let (first, second) = records.split_at(records.len() / 2);
-    let mut parts = vec![second, first];
-    let (mut taken, mut refused) = (false, Refused::new());
-    while let Some(part) = parts.pop() {
-        let mut rows = Rows::default();
-        // They have been read before.
-        part.iter().for_each(|r| drop(rows.add(r)));
-        match (rows.insert(store).await, part) {
-            (Ok(()), _) => taken = true,
-            (Err(error), _) if away(&error) => return Err(error),
-            (Err(error), [record]) => {
-                if !taken && (refused.len() >= SUSPECTS || parts.is_empty()) {
-                    return Err(error);
-                }
-                refused.push((record, error.to_string()));
-            }
-            (Err(_), part) => {
-                let (first, second) = part.split_at(part.len() / 2);
-                parts.extend([second, first]);
+/// Finds out which of sound records the database refuses, if it is they that are the trouble.
+async fn blame<'a>(store: &Store, error: StoreError, records: &[&'a Record]) -> Result<Refused<'a>, StoreError> {
+    if away(&error) || !matches!(error, StoreError::Database(_)) || store.takes_rows().await.is_err() {
+        return Err(error);
+    }
+    let (mut parts, mut refused) = (vec![(records, error)], Refused::new());
+    while let Some((part, error)) = parts.pop() {
+        if let [record] = part {
+            refused.push((record, error.to_string()));
+            continue;
+        }
+        let (first, second) = part.split_at(part.len() / 2);
+        for half in [second, first] {
+            let mut rows = Rows::default();
+            // They have been read before.
+            half.iter().for_each(|r| drop(rows.add(r)));
+            match rows.insert(store).await {
+                Ok(()) => {}
+                Err(error @ StoreError::Database(_)) if !away(&error) => parts.push((half, error)),
+                Err(error) => return Err(error),
             }
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use driftline_analyzer::{WriterConfig, writer};
 use driftline_bus::{Outgoing, Record};
 use driftline_model::TransitionKind;
-use driftline_model::record::{DEAD_LETTERS, EVENTS, INPUTS};
+use driftline_model::record::{DEAD_LETTERS, EVENTS, H_KIND, INPUTS, TRANSITION};
 use driftline_store::{QueryLimits, Store, StoreConfig, testing};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -167,24 +167,93 @@ async fn a_database_that_is_away_is_waited_for() {
     assert_eq!(column(&direct, "SELECT account FROM accounts").await, [ACCOUNT]);
 }
 
+/// A migrated store, and a client that may change its tables.
+async fn store_and_client() -> (Store, clickhouse::Client) {
+    let library = driftline_dev::chdb().unwrap();
+    let config = tokio::task::spawn_blocking(move || testing::config(&library)).await.unwrap().unwrap();
+    let client = clickhouse::Client::default().with_url(&config.url).with_password(&config.password);
+    let client = client.with_database(&config.database);
+    let store = Store::connect(config).await.unwrap();
+    store.migrate().await.unwrap();
+    (store, client)
+}
+
+/// Publishes something to `driftline.events` that is no transition.
+async fn publish_event(bench: &Bench, headers: Vec<(String, Vec<u8>)>) {
+    let producer = bench.log.producer().await.unwrap();
+    let (topic, key, value) = (EVENTS.to_owned(), b"x".to_vec(), Some(b"no transition".to_vec()));
+    let event = Outgoing { topic, partition: Bench::home(), key, value, headers };
+    producer.send(event).await.unwrap().await.unwrap();
+}
+
+/// Origin and reason of each dead letter.
+async fn letters(bench: &Bench) -> Vec<(String, String)> {
+    let text = |l: &Record, name| String::from_utf8_lossy(l.header(name).unwrap()).into_owned();
+    let letters = bench.read(DEAD_LETTERS, Bench::home()).await;
+    letters.iter().map(|l| (text(l, "origin-topic"), text(l, "reason"))).collect()
+}
+
+fn at(line: &str) -> Record {
+    Record { partition: Bench::home(), ..parse(line, 0) }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn poison_is_a_dead_letter_and_the_rest_is_stored() {
     let (bench, store) = (Bench::embedded().await, store().await);
-    let home = Bench::home();
-    let at = |line: &str| Record { partition: home, ..parse(line, 0) };
     bench
         .publish([at("e"), at("s eu/t/a @0.1 x=1"), Record { value: Some(b"{".to_vec()), ..at("s eu/t/b @0.1") }])
         .await;
-    let producer = bench.log.producer().await.unwrap();
-    let (topic, key, value) = (EVENTS.to_owned(), b"x".to_vec(), Some(b"no transition".to_vec()));
-    let event = Outgoing { topic, partition: home, key, value, headers: Vec::new() };
-    producer.send(event).await.unwrap().await.unwrap();
+    publish_event(&bench, Vec::new()).await;
     let writing = write(&bench, &store);
     caught_up(&bench, &store).await;
     writing.stop().await;
     assert_eq!(column(&store, "SELECT id FROM snapshots").await, ["a"]);
-    let letters = bench.read(DEAD_LETTERS, home).await;
-    let origins: BTreeSet<&[u8]> = letters.iter().filter_map(|l| l.header("origin-topic")).collect();
-    assert_eq!(origins, BTreeSet::from([EVENTS.as_bytes(), INPUTS.as_bytes()]));
-    assert_eq!(letters.len(), 2);
+    let letters = letters(&bench).await;
+    let origins: BTreeSet<&str> = letters.iter().map(|(origin, _)| origin.as_str()).collect();
+    assert_eq!((letters.len(), origins), (2, BTreeSet::from([EVENTS, INPUTS])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_another_kind_are_left_to_their_readers() {
+    let (bench, store) = (Bench::embedded().await, store().await);
+    publish_event(&bench, vec![(H_KIND.to_owned(), b"change".to_vec())]).await;
+    publish_event(&bench, vec![(H_KIND.to_owned(), TRANSITION.as_bytes().to_vec())]).await;
+    let writing = write(&bench, &store);
+    caught_up(&bench, &store).await;
+    writing.stop().await;
+    assert_eq!(letters(&bench).await.len(), 1, "only what says that it is a transition and is none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_the_database_refuses_is_a_dead_letter_though_it_comes_alone() {
+    let (bench, (store, client)) = (Bench::embedded().await, store_and_client().await);
+    let rule = "ALTER TABLE snapshot_rows ADD CONSTRAINT taste CHECK id != 'b'";
+    client.query(rule).execute().await.unwrap();
+    bench.publish([at("s eu/t/b @0.1 x=1")]).await;
+    let writing = write(&bench, &store);
+    caught_up(&bench, &store).await;
+    bench.publish([at("s eu/t/a @0.2 x=1"), at("s eu/t/b @0.3 x=2"), at("s eu/t/c @0.4 x=1")]).await;
+    caught_up(&bench, &store).await;
+    writing.stop().await;
+    assert_eq!(column(&store, "SELECT id FROM snapshots ORDER BY id").await, ["a", "c"]);
+    let letters = letters(&bench).await;
+    assert!(letters.len() == 2 && letters.iter().all(|(_, reason)| reason.contains("taste")), "{letters:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_takes_nothing_ends_the_writer_and_makes_no_dead_letters() {
+    for trouble in ["RENAME TABLE snapshot_rows TO elsewhere", "RENAME TABLE resource_rows TO elsewhere"] {
+        let (bench, (store, client)) = (Bench::embedded().await, store_and_client().await);
+        let filled: Vec<Record> = ["s eu/t/a @0.1 x=1", "s eu/t/b @0.2 x=1"].map(at).into();
+        bench.publish(filled.clone()).await;
+        let writing = write(&bench, &store);
+        caught_up(&bench, &store).await;
+        writing.stop().await;
+        client.query(trouble).execute().await.unwrap();
+        bench.publish([at("s eu/t/c @0.3 x=1")]).await;
+        let writing = write(&bench, &store);
+        let ended = tokio::time::timeout(LIMIT, writing.task).await.unwrap().unwrap();
+        assert!(matches!(ended, Err(writer::Error::Store(_))), "{trouble}: {ended:?}");
+        assert_eq!(letters(&bench).await, Vec::new(), "{trouble}");
+    }
 }

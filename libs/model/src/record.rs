@@ -24,6 +24,11 @@ pub const H_HASH: &str = "hash";
 /// Header: version of the body's form; absent is 1.
 pub const H_VERSION: &str = "version";
 
+/// Header of a record in `driftline.events`: what it is. Absent is [`TRANSITION`]; readers leave kinds that are not theirs.
+pub const H_KIND: &str = "kind";
+/// Kind of a transition of a drift or finding.
+pub const TRANSITION: &str = "transition";
+
 /// The partition of an account: the same for every topic and client. `partitions` must not be 0.
 pub fn partition(account: &str, partitions: u32) -> u32 {
     let hash = twox_hash::XxHash64::oneshot(0, account.as_bytes());

@@ -133,6 +133,19 @@ impl Store {
         self.insert(rows).await
     }
 
+    /// Whether the tables take rows at all: puts one that each holds, if any, once more, which changes nothing. So a
+    /// refusal of other rows can be told from trouble with rights, schema or disk.
+    ///
+    /// # Errors
+    /// What that trouble is.
+    pub async fn takes_rows(&self) -> Result<(), Error> {
+        for table in [TransitionRow::TABLE, SnapshotRow::TABLE, CycleRow::TABLE, AccountRow::TABLE] {
+            let again = format!("INSERT INTO {table} SELECT * FROM {table} LIMIT 1");
+            self.client.query_raw(&again).with_setting("insert_deduplicate", "0").execute().await?;
+        }
+        Ok(())
+    }
+
     async fn insert<T: Stored>(&self, rows: &[T]) -> Result<(), Error> {
         let mut rest = rows;
         while !rest.is_empty() {
