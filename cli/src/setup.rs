@@ -149,6 +149,8 @@ pub(crate) struct Unread {
 pub(crate) struct Readable {
     pub(crate) targets: Vec<Target>,
     pub(crate) unread: Vec<Unread>,
+    /// The types that are read; none: all.
+    pub(crate) types: Vec<String>,
     /// For people: each account that is not read, and facts that are not known.
     pub(crate) notes: Vec<String>,
 }
@@ -188,7 +190,7 @@ pub(crate) fn targets(config: &Config, flags: &Targets, catalogue: &Catalogue, f
             }
         }
     }
-    Ok(Readable { targets, unread, notes })
+    Ok(Readable { targets, unread, types: types.clone(), notes })
 }
 
 /// The log, opened, its topics made or checked.

@@ -47,9 +47,10 @@ pub(crate) async fn run(global: &Global, args: &args::Scan) -> Result<u8> {
     let secret = secret::of_process(&config.secrets)?;
     let aws = setup::aws(&config).await;
     let found = setup::accounts(&config, &args.targets, &aws).await?;
-    let setup::Readable { targets, unread, notes: mut hints } =
+    let setup::Readable { targets, unread, types, notes: mut hints } =
         setup::targets(&config, &args.targets, &catalogue, found)?;
-    anyhow::ensure!(!targets.is_empty(), "no account can be read:\n  {}", hints.join("\n  "));
+    let nobody = targets.is_empty() && unread.is_empty();
+    anyhow::ensure!(!nobody, "there is no account to read:\n  {}", hints.join("\n  "));
     let only = match targets.as_slice() {
         [one] => Some(one.account.clone()),
         _ => None,
@@ -69,7 +70,6 @@ pub(crate) async fn run(global: &Global, args: &args::Scan) -> Result<u8> {
     }
     let accounts: BTreeSet<String> =
         targets.iter().map(|t| &t.account).chain(unread.iter().map(|u| &u.account)).cloned().collect();
-    let types = targets.first().map(|t| t.types.clone()).unwrap_or_default();
     let collector = Collector::new(aws.client.clone(), Arc::clone(&catalogue), secret, clock(), targets, Budget::All);
     let mut seen = read(&collector, global).await;
     seen.extend(unread.iter().flat_map(|account| unseen(&catalogue, &types, account, started)));

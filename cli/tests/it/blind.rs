@@ -150,4 +150,16 @@ async fn what_was_not_seen_is_never_missing() {
     assert_eq!(statuses(&report, &ids[0], "aws_iam_user"), only("denied"));
     assert_eq!(statuses(&report, &ids[0], "aws_ebs_volume"), only("denied"));
     assert_eq!(statuses(&report, &ids[2], ""), only("complete"));
+
+    // No account at all: what was not seen is told as ever.
+    let refused = ids.iter().map(|id| ((id.clone(), "AssumeRole"), Fault::Denied));
+    proxy.set(refused.collect());
+    let (code, report, err) = scan(&rig, &config, &few);
+    assert_eq!((code, drifts(&report)), (1, BTreeSet::new()), "{err}");
+    assert_eq!(report["coverage"].as_array().unwrap().len(), ids.len() * 2, "one scope per account and type");
+    for id in &ids {
+        assert_eq!(statuses(&report, id, ""), only("denied"));
+    }
+    let (code, report, _) = scan(&rig, &config, &[few.as_slice(), &["--allow-partial"]].concat());
+    assert_eq!((code, drifts(&report)), (0, BTreeSet::new()));
 }
