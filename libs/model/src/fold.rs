@@ -25,12 +25,14 @@ use crate::{Baseline, Declared, Origin};
 pub const APPROVED: &str = "approved";
 
 /// What one instance says of one attribute.
-struct Said {
+struct Said<'a> {
     value: Value,
     origin: usize,
     rank: Rank,
     /// One element among others', not the whole.
     element: bool,
+    /// Fields of its blocks that the source's shape can't hold.
+    lacks: &'a [String],
 }
 
 /// Who is believed first.
@@ -44,7 +46,7 @@ enum Rank {
 struct Folding<'a> {
     ty: &'a Type,
     own: String,
-    said: BTreeMap<&'a str, Vec<Said>>,
+    said: BTreeMap<&'a str, Vec<Said<'a>>>,
     /// Paths that some split resource declares, be it as nothing.
     covered: BTreeSet<&'a str>,
     /// Keys of blocks that are declared elsewhere, by path.
@@ -114,7 +116,7 @@ impl<'a> Folding<'a> {
     }
 
     fn say(&mut self, path: &'a str, value: Value, origin: usize, rank: Rank, element: bool) {
-        self.said.entry(path).or_default().push(Said { value, origin, rank, element });
+        self.said.entry(path).or_default().push(Said { value, origin, rank, element, lacks: &[] });
     }
 
     fn approved(&mut self, instance: &Instance, origin: usize) {
@@ -154,7 +156,9 @@ impl<'a> Folding<'a> {
                 (Found::Empty, _) => self.say(path, Value::Null, origin, Rank::Inline, attribute.joins),
                 (Found::Value(raw), source) => {
                     let value = normal::normalise(attribute, raw, Side::Source(source), &self.own);
-                    self.say(path, value, origin, Rank::Inline, attribute.joins);
+                    let lacks = source.map_or(&[] as &[String], |s| &s.lacks);
+                    let said = Said { value, origin, rank: Rank::Inline, element: attribute.joins, lacks };
+                    self.said.entry(path).or_default().push(said);
                 }
             }
         }
@@ -178,6 +182,7 @@ impl<'a> Folding<'a> {
             }
             let value = match found {
                 Found::Unsaid => continue,
+                Found::Empty if attribute.empty_unsaid => continue,
                 Found::Empty => Value::Null,
                 Found::Value(raw) => normal::normalise(attribute, raw, Side::Source(Some(source)), &self.own),
             };
@@ -200,6 +205,7 @@ impl<'a> Folding<'a> {
             said.sort_by_key(|s| s.rank);
             let Some(first) = said.first() else { continue };
             let (origin, approved) = (first.origin, first.rank == Rank::Approved);
+            baseline.ignored.extend(first.lacks.iter().map(|field| format!("{path}.{field}")));
             let value = if first.element && !approved {
                 let all = said.iter().filter(|s| s.element).flat_map(|s| match &s.value {
                     Value::Array(a) => a.clone(),

@@ -49,7 +49,8 @@ pub struct Baseline {
     pub attributes: BTreeMap<String, Declared>,
     /// Where the values come from; the first is the resource itself.
     pub origins: Vec<Origin>,
-    /// Paths that the author asked to ignore (`lifecycle.ignore_changes`); `*` is all.
+    /// Paths that the author asked to ignore (`lifecycle.ignore_changes`; `*` is all), and fields of blocks that the
+    /// shape in which they are declared can't hold.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub ignored: BTreeSet<String>,
     /// Paths on which sources disagree, each worth a finding: path to a sentence.

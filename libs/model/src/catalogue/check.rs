@@ -158,9 +158,13 @@ pub(super) fn consistent(file: &File<'_>, ty: &Type) {
         }
     }
     for fold in &ty.folds {
-        for path in fold.paths.keys() {
-            if !ty.attributes.contains_key(path) {
+        for (path, source) in &fold.paths {
+            let Some(attribute) = ty.attributes.get(path) else {
                 say(format!("fold of `{}`: `{path}` is no attribute", fold.kind));
+                continue;
+            };
+            for lacking in source.lacks.iter().filter(|l| !holds(attribute, l)) {
+                say(format!("fold of `{}`: `{path}` has no field `{lacking}`", fold.kind));
             }
         }
         for path in &fold.hides {
@@ -172,6 +176,15 @@ pub(super) fn consistent(file: &File<'_>, ty: &Type) {
             say(format!("fold of `{}` needs `key`: which resource it belongs to", fold.kind));
         }
     }
+}
+
+/// Whether its blocks have the field, at any depth.
+fn holds(attribute: &Attribute, field: &str) -> bool {
+    attribute.fields.iter().any(|(name, inner)| match field.strip_prefix(name.as_str()) {
+        Some("") => true,
+        Some(rest) => rest.strip_prefix('.').is_some_and(|rest| holds(inner, rest)),
+        None => false,
+    })
 }
 
 /// Replaces `prefix.*` of a fold's paths by every attribute below the prefix.

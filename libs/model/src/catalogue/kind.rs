@@ -36,6 +36,8 @@ pub struct Source {
     pub transforms: Vec<Transform>,
     /// Its blocks are in the API's shape, not in Terraform's.
     pub api: bool,
+    /// Fields of its blocks that this shape can't hold, whatever is live: never declared by it.
+    pub lacks: Vec<String>,
 }
 
 impl Source {

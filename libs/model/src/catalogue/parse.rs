@@ -167,7 +167,8 @@ fn source(path: &str, node: &Node<'_>) -> Option<Source> {
     let table = node.table()?;
     let from = table.read("from", Source::parse);
     let from = from.unwrap_or_else(|| Source { path: path.to_owned(), ..Source::default() });
-    let source = Source { fields: names(&table, "fields"), api: table.flag("api"), ..from };
+    let source =
+        Source { fields: names(&table, "fields"), api: table.flag("api"), lacks: table.texts("lacks"), ..from };
     table.finish();
     Some(source)
 }

@@ -179,3 +179,31 @@ fn a_public_acl_is_one_drift_whichever_way_it_was_declared() {
     assert_eq!(compared(BUCKET, &snapshot, &agreed(BUCKET, &with_acl)), ["acl: \"private\" -> \"public-read\""]);
     assert!(compared(BUCKET, &seen(BUCKET, &item(), &live()), &agreed(BUCKET, &with_acl)).is_empty());
 }
+
+#[test]
+fn what_the_older_shape_cannot_hold_is_not_declared_by_it() {
+    let rule = json!({ "ID": "old", "Status": "Enabled", "Filter": { "And": { "Prefix": "a/", "ObjectSizeGreaterThan": 500 } }, "NoncurrentVersionTransitions": [{ "NoncurrentDays": 30, "NewerNoncurrentVersions": 3, "StorageClass": "GLACIER" }] });
+    let copy = json!([{ "id": "old", "enabled": true, "prefix": "a/", "noncurrent_version_transition": [{ "days": 30, "storage_class": "GLACIER" }] }]);
+    let lifecycle = |rule: &Value| seen(BUCKET, &item(), &with(&live(), &json!({ "lifecycle": { "Rules": [rule] } })));
+    let mut refreshed = split();
+    refreshed.retain(|(kind, _)| *kind != "aws_s3_bucket_lifecycle_configuration");
+    refreshed[0].1 = with(&refreshed[0].1, &json!({ "lifecycle_rule": copy }));
+    assert_eq!(compared(BUCKET, &lifecycle(&rule), &agreed(BUCKET, &refreshed)), Vec::<String>::new());
+    let mut shorter = rule.clone();
+    shorter["NoncurrentVersionTransitions"][0]["NoncurrentDays"] = json!(1);
+    assert_eq!(compared(BUCKET, &lifecycle(&shorter), &agreed(BUCKET, &refreshed)).len(), 1);
+    let declared = json!({ "bucket": "logs", "rule": [{ "id": "old", "status": "Enabled", "filter": [{ "prefix": "a/" }], "noncurrent_version_transition": [{ "noncurrent_days": 30, "storage_class": "GLACIER" }] }] });
+    refreshed.push(("aws_s3_bucket_lifecycle_configuration", declared));
+    assert_eq!(compared(BUCKET, &lifecycle(&rule), &agreed(BUCKET, &refreshed)).len(), 1);
+}
+
+#[test]
+fn an_empty_acl_beside_grants_says_nothing() {
+    let grants = json!({ "Owner": { "ID": "o" }, "Grants": [{ "Grantee": { "Type": "CanonicalUser", "ID": "o" }, "Permission": "FULL_CONTROL" }, { "Grantee": { "Type": "CanonicalUser", "ID": "partner" }, "Permission": "READ" }] });
+    let snapshot = seen(BUCKET, &item(), &with(&live(), &json!({ "acl": grants })));
+    let grant = |id: &str, permission: &str| json!({ "grantee": [{ "id": id, "type": "CanonicalUser", "uri": "", "email_address": "" }], "permission": permission });
+    let acl = json!({ "bucket": "logs", "acl": "", "access_control_policy": [{ "grant": [grant("o", "FULL_CONTROL"), grant("partner", "READ")], "owner": [{ "id": "o" }] }] });
+    let mut with_acl = split();
+    with_acl.push(("aws_s3_bucket_acl", acl));
+    assert_eq!(compared(BUCKET, &snapshot, &agreed(BUCKET, &with_acl)), Vec::<String>::new());
+}
