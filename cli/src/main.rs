@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         driftline_store::engine::main_like(engine.arguments.into_iter().map(Into::into));
     }
     output::logging(&cli.global);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime(&cli.command).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output::fail(&anyhow::anyhow!("starting the runtime: {error}")),
     };
@@ -43,5 +43,14 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => output::fail(&error),
+    }
+}
+
+/// A scan waits for the network: one thread does what there is to do between two answers, and no call is handed from core
+/// to core. All else may have work for several.
+fn runtime(command: &args::Command) -> tokio::runtime::Builder {
+    match command {
+        args::Command::Scan(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
     }
 }

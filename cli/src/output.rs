@@ -1,6 +1,6 @@
 //! What reaches the terminal: results on stdout, logs and errors on stderr. Only this module prints.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
@@ -32,9 +32,17 @@ pub(crate) fn print(text: &str) {
     }
 }
 
-/// Prints a value as indented JSON.
+/// Prints a value as indented JSON, piece by piece; a closed pipe ends quietly.
 pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    print(&serde_json::to_string_pretty(value)?);
+    let mut out = BufWriter::with_capacity(64 << 10, std::io::stdout().lock());
+    match serde_json::to_writer_pretty(&mut out, value) {
+        Err(error) if !error.is_io() => return Err(error.into()),
+        Err(_) => std::process::exit(0),
+        Ok(()) => {}
+    }
+    if out.write_all(b"\n").and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
     Ok(())
 }
 

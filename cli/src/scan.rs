@@ -1,7 +1,7 @@
 //! What a scan decides once everything is read: joins snapshots with baselines, judges, proves what is missing. Pure but for
 //! the look-ups, which are passed in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use driftline_agent::ScopeSeen;
 use driftline_assess::judge::{Assessor, Context};
@@ -11,7 +11,7 @@ use driftline_model::catalogue::Catalogue;
 use driftline_model::driftignore::{DriftIgnore, Tally};
 use driftline_model::fold::fold;
 use driftline_model::record::Part;
-use driftline_model::{Coverage, CoverageStatus, Drift, DriftKind, Finding, ResourceKey, Scope, Snapshot};
+use driftline_model::{Coverage, CoverageStatus, Drift, DriftKind, Finding, ResourceKey, Scope};
 
 /// Parts by the resource that they are of.
 pub(crate) type Agreed = BTreeMap<ResourceKey, Vec<Part>>;
@@ -21,15 +21,11 @@ pub(crate) struct Scan<'a> {
     pub(crate) catalogue: &'a Catalogue,
     pub(crate) assessor: &'a Assessor,
     pub(crate) agreed: &'a Agreed,
-    pub(crate) seen: &'a [ScopeSeen],
+    pub(crate) seen: Vec<ScopeSeen>,
     pub(crate) accounts: &'a BTreeSet<String>,
 }
 
 impl Scan<'_> {
-    fn snapshots(&self) -> impl Iterator<Item = &Snapshot> {
-        self.seen.iter().flat_map(|s| &s.snapshots)
-    }
-
     /// Resources of the baseline that no listing saw, in scopes that were listed whole: to be looked up before they are
     /// missing. What lies in scopes that were not read is not among them.
     pub(crate) fn suspects(&self) -> Vec<ResourceKey> {
@@ -41,22 +37,19 @@ impl Scan<'_> {
         self.agreed.keys().filter(gone).cloned().collect()
     }
 
-    /// What was agreed of an observed resource; and the region where it was agreed, if that is another one and nothing was
-    /// agreed here.
-    fn agreed_of(&self, key: &ResourceKey) -> (&[Part], Option<&str>) {
-        if let Some(parts) = self.agreed.get(key) {
-            return (parts, None);
+    /// What was agreed, by account, type and id: of several regions the first.
+    fn by_id(&self) -> HashMap<Id<'_>, (&ResourceKey, &[Part])> {
+        let mut found = HashMap::with_capacity(self.agreed.len());
+        for (key, parts) in self.agreed {
+            found.entry(id(key)).or_insert((key, parts.as_slice()));
         }
-        let same = |k: &ResourceKey| k.account == key.account && k.kind == key.kind && k.id == key.id;
-        match self.agreed.iter().find(|(k, _)| same(k)) {
-            Some((k, parts)) => (parts, Some(&k.region)),
-            None => (&[], None),
-        }
+        found
     }
 
-    /// The report. `gone` are the suspects that a look-up by id has not found either.
+    /// The report. `gone` are the suspects that a look-up by id has not found either. A snapshot that has been judged is
+    /// given up at once: a large account's are not held beside all that was found.
     pub(crate) fn report(
-        &self,
+        mut self,
         gone: &BTreeSet<ResourceKey>,
         ignore: Option<&DriftIgnore>,
         times: (String, String),
@@ -65,16 +58,23 @@ impl Scan<'_> {
         let (mut drifts, mut findings) = (Vec::new(), Vec::new());
         let (mut resources, mut managed) = (0, 0);
         let mut per_account: BTreeMap<String, u64> = BTreeMap::new();
-        for snapshot in self.snapshots() {
+        let coverage = self.coverage();
+        let seen = std::mem::take(&mut self.seen);
+        let by_id = self.by_id();
+        for snapshot in seen.into_iter().flat_map(|s| s.snapshots) {
             let Some(kind) = self.catalogue.get(&snapshot.key.kind) else { continue };
             resources += 1;
             *per_account.entry(snapshot.key.account.clone()).or_default() += 1;
-            let (parts, moved) = self.agreed_of(&snapshot.key);
+            // Where it was agreed, if that is another region and nothing was agreed here.
+            let (parts, moved) = match self.agreed.get(&snapshot.key) {
+                Some(parts) => (parts.as_slice(), None),
+                None => by_id.get(&id(&snapshot.key)).map_or((&[][..], None), |(key, p)| (*p, Some(&key.region))),
+            };
             let baseline = (!parts.is_empty()).then(|| fold(kind, parts));
             managed += u64::from(baseline.is_some());
-            let mut judged = self.assessor.judge(kind, &snapshot.key, Some(snapshot), baseline.as_ref(), &context);
+            let mut judged = self.assessor.judge(kind, &snapshot.key, Some(&snapshot), baseline.as_ref(), &context);
             if let (Some(region), Some(baseline)) = (moved, &baseline) {
-                let agreed = ResourceKey { region: region.to_owned(), ..snapshot.key.clone() };
+                let agreed = ResourceKey { region: region.clone(), ..snapshot.key.clone() };
                 judged.drifts.push(self.assessor.moved(&agreed, baseline, &snapshot.key.region));
             }
             drifts.extend(judged.drifts);
@@ -90,7 +90,7 @@ impl Scan<'_> {
             finished_at: times.1,
             summary: Summary::count(resources, managed, &drifts, &findings),
             score: posture::score(&self.assessor.rules, &per_account, &drifts, &findings),
-            coverage: self.coverage(),
+            coverage,
             drifts,
             findings,
         };
@@ -121,9 +121,17 @@ impl Scan<'_> {
 }
 
 fn order(a: &Drift, b: &Drift) -> std::cmp::Ordering {
-    let place =
-        |d: &Drift| (d.account.clone(), d.region.clone(), d.type_name.clone(), d.resource.clone(), d.path.clone());
+    fn place(d: &Drift) -> [&str; 5] {
+        [&d.account, &d.region, &d.type_name, &d.resource, &d.path]
+    }
     b.severity.cmp(&a.severity).then_with(|| place(a).cmp(&place(b)))
+}
+
+/// Account, type and id of a resource.
+type Id<'a> = (&'a str, &'a str, &'a str);
+
+fn id(key: &ResourceKey) -> Id<'_> {
+    (&key.account, &key.kind, &key.id)
 }
 
 /// What `.driftignore` took out.

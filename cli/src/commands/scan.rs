@@ -83,11 +83,10 @@ pub(crate) async fn run(global: &Global, args: &args::Scan) -> Result<u8> {
     for account in outside {
         hints.push(format!("The baselines name account {account}, which is not read: --account {account}"));
     }
-    let scan = Scan { catalogue: &catalogue, assessor: &assessor, agreed: &agreed, seen: &seen, accounts: &accounts };
+    let mut scan = Scan { catalogue: &catalogue, assessor: &assessor, agreed: &agreed, seen, accounts: &accounts };
     let (gone, unsure) = look_up(&collector, &scan).await;
-    doubt(&mut seen, &unsure);
+    doubt(&mut scan.seen, &unsure);
     hints.extend(unsure.into_iter().map(|(_, why)| why));
-    let scan = Scan { catalogue: &catalogue, assessor: &assessor, agreed: &agreed, seen: &seen, accounts: &accounts };
     let (report, ignored) = scan.report(&gone, ignore.as_ref(), (rfc3339(started), rfc3339(now_ms())));
     match global.format {
         Format::Json => output::json(&report)?,
@@ -149,7 +148,9 @@ async fn read(collector: &Collector, global: &Global) -> Vec<ScopeSeen> {
     if let Ok(style) = ProgressStyle::with_template("{spinner} reading {pos}/{len} scopes {wide_bar:.dim} {elapsed}") {
         bar.set_style(style);
     }
-    bar.enable_steady_tick(Duration::from_millis(120));
+    if !bar.is_hidden() {
+        bar.enable_steady_tick(Duration::from_millis(120));
+    }
     let (out, mut scopes) = mpsc::channel(64);
     let reading = async move {
         let nothing: Reached = Arc::new(|| -1);

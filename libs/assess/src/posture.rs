@@ -5,7 +5,7 @@
 //! takes (CRITICAL 1, HIGH 1/2, MEDIUM 1/5, LOW 1/20). `ceiling` is 50 while anything CRITICAL is open, 75 while
 //! anything HIGH is, 95 while anything MEDIUM is, else 100: ten thousand sound resources do not hide one open door.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use driftline_model::{Drift, DriftKind, Finding, Severity};
 use serde::{Deserialize, Serialize};
@@ -143,11 +143,18 @@ pub fn score(rules: &Rules, resources: &BTreeMap<String, u64>, drifts: &[Drift],
         let class = if path.is_empty() { "availability" } else { rules.class(type_name, path) };
         by_class.entry(class.to_owned()).or_default().add(severity);
     }
-    let names = resources.keys().map(String::as_str).chain(open.iter().map(|p| p.account));
-    let accounts: BTreeMap<String, AccountScore> = names
-        .map(|account| {
+    let mut of_account: BTreeMap<&str, Vec<&Problem<'_>>> = BTreeMap::new();
+    for account in resources.keys() {
+        of_account.entry(account).or_default();
+    }
+    for problem in &open {
+        of_account.entry(problem.account).or_default().push(problem);
+    }
+    let accounts: BTreeMap<String, AccountScore> = of_account
+        .into_iter()
+        .map(|(account, open)| {
             let known = resources.get(account).copied().unwrap_or(0) + gone.get(account).copied().unwrap_or(0);
-            let (value, by_severity) = rate(open.iter().filter(|p| p.account == account), known);
+            let (value, by_severity) = rate(open.into_iter(), known);
             (
                 account.to_owned(),
                 AccountScore { value, risk_level: RiskLevel::of(value), resources: known, by_severity },
@@ -180,7 +187,7 @@ impl<'a> From<&'a Finding> for Problem<'a> {
 
 fn rate<'a>(open: impl Iterator<Item = &'a Problem<'a>>, resources: u64) -> (u8, BySeverity) {
     let mut by_severity = BySeverity::default();
-    let mut worst: BTreeMap<(&str, (&str, &str, &str)), Severity> = BTreeMap::new();
+    let mut worst: HashMap<(&str, (&str, &str, &str)), Severity> = HashMap::new();
     for problem in open {
         by_severity.add(problem.severity);
         let entry = worst.entry((problem.account, problem.resource)).or_insert(problem.severity);

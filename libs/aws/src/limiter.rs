@@ -20,9 +20,13 @@ use self::core::{Core, Grant, Key, Step, Ticket};
 pub struct Rate {
     /// Calls per second, above 0.
     pub per_second: f64,
-    /// Calls at once after a rest, at least 1.
+    /// Calls at once after a rest; at least 1 and what flows in within a tenth of a second.
     pub burst: f64,
 }
+
+/// Time passes in beats here: what waits for its rate goes out side by side, and the process wakes once for several calls
+/// instead of once for each.
+const BEAT: Duration = Duration::from_millis(100);
 
 /// Bounds of the limiter. The defaults hold for a process that reads thousands of accounts.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,7 +95,8 @@ impl LimiterConfig {
             Some(rate) => *rate,
             None => built_in().map_or(UNKNOWN_RATE, |&(_, per_second, burst)| Rate { per_second, burst }),
         };
-        Rate { per_second: rate.per_second.max(0.001), burst: rate.burst.max(1.0) }
+        let per_second = rate.per_second.max(0.001);
+        Rate { per_second, burst: rate.burst.max(1.0 + per_second * BEAT.as_secs_f64()) }
     }
 
     /// Bounds of every field, so that no setting stalls the limiter.
@@ -214,14 +219,25 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// Whole beats of a time since the start.
+fn beats(time: Duration) -> u32 {
+    u32::try_from(time.as_nanos() / BEAT.as_nanos()).unwrap_or(u32::MAX)
+}
+
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, State> {
         // every change of the state is made whole under one lock, so a panic elsewhere leaves it usable
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// When the present beat began.
     fn now(&self) -> Duration {
-        self.start.elapsed()
+        BEAT * beats(self.start.elapsed())
+    }
+
+    /// The beat in which something is due.
+    fn beat_of(&self, due: Duration) -> Instant {
+        self.start + BEAT * beats(due + BEAT.saturating_sub(Duration::from_nanos(1)))
     }
 
     /// Hands out what is due; the next time to look.
@@ -285,7 +301,7 @@ async fn drive(mut driver: Driver) {
         };
         let Some(at) = at else { break };
         tokio::select! {
-            () = tokio::time::sleep_until(inner.start + at) => {}
+            () = tokio::time::sleep_until(inner.beat_of(at)) => {}
             () = inner.sooner.notified() => {}
         }
     }

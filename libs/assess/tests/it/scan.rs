@@ -122,6 +122,23 @@ fn the_score_follows_its_formula() {
     }
 }
 
+/// With work for each pair of problems this would not end in an hour.
+#[test]
+fn a_hundred_thousand_problems_are_scored_account_by_account() {
+    let (_, assessor) = assessor("aws_s3_bucket");
+    let one = drift("a", DriftKind::Modified, Severity::High);
+    let drifts: Vec<Drift> = (0..100_000)
+        .map(|n| Drift { account: format!("{:012}", n % 2), resource: format!("b{}", n / 4), ..one.clone() })
+        .collect();
+    let resources = BTreeMap::from([("000000000000".to_owned(), 25_000), ("000000000002".to_owned(), 1)]);
+    let got = score(&assessor.rules, &resources, &drifts, &[]);
+    assert_eq!(got.by_severity.high, 100_000);
+    let of = |n: &str| (got.accounts[n].value, got.accounts[n].resources, got.accounts[n].by_severity.high);
+    assert_eq!(of("000000000000"), (38, 25_000, 50_000), "half is lost everywhere");
+    assert_eq!(of("000000000001"), (38, 0, 50_000), "an account that nobody counted");
+    assert_eq!(of("000000000002"), (100, 1, 0), "an account without problems");
+}
+
 /// What of a JSON Schema the published one uses; names every place that does not fit.
 fn faults(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
     if let Some(name) = schema.get("$ref").and_then(Value::as_str) {

@@ -28,6 +28,27 @@ async fn a_hundred_callers_at_ten_a_second_take_nine_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_for_its_rate_goes_out_in_beats_and_at_the_full_rate() {
+    for (per_second, burst) in [(100.0, 20.0), (100.0, 1.0), (7.0, 1.0)] {
+        let limiter = limiter(per_second, burst);
+        let begin = Instant::now();
+        let mut tasks = JoinSet::new();
+        for _ in 0..200 {
+            let limiter = limiter.clone();
+            tasks.spawn(async move {
+                limiter.permit("a", "r", "s3").await.done(Outcome::Ok);
+                begin.elapsed().as_millis()
+            });
+        }
+        let times: std::collections::BTreeSet<u128> = tasks.join_all().await.into_iter().collect();
+        assert!(times.iter().all(|t| t % 100 <= 2), "{times:?}");
+        let wanted = (200.0 - burst) / per_second;
+        let took = begin.elapsed().as_secs_f64();
+        assert!((wanted - 0.2..wanted + 0.2).contains(&took), "{took} instead of {wanted}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_earlier_time_wakes_the_driver() {
     let slow = Limiter::new(LimiterConfig {
         rates: [

@@ -8,6 +8,7 @@ pub(crate) mod raw;
 mod registry;
 mod schema;
 mod shape;
+mod shapes;
 
 pub use lookup::Models;
 
@@ -20,6 +21,7 @@ use crate::wire::Wire;
 pub(crate) use operation::{Checksum, Operation, Paginator};
 pub(crate) use schema::Direction;
 pub(crate) use shape::{Index, Member, Place, Shape};
+use shapes::Shapes;
 
 /// The kind of a value in a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,7 +73,7 @@ impl Protocol {
     }
 }
 
-/// One service's model. Loaded once per process and kept.
+/// One service's model. Loaded once per process and kept; what an operation needs is built when it is first asked for.
 #[derive(Debug)]
 pub struct Service {
     name: &'static str,
@@ -83,11 +85,18 @@ pub struct Service {
     pub(crate) target_prefix: Option<&'static str>,
     /// Errors carry the code of the query protocol that the service spoke before.
     pub(crate) query_compatible: bool,
-    operations: HashMap<&'static str, Operation>,
-    shapes: Box<[Shape]>,
+    operations: HashMap<&'static str, LazyOperation>,
+    shapes: Shapes,
     endpoints: HashMap<&'static str, raw::Endpoints>,
     offered: HashMap<&'static str, Vec<&'static str>>,
     pub(crate) wire: OnceLock<Wire>,
+}
+
+#[derive(Debug)]
+struct LazyOperation {
+    raw: raw::Part,
+    paginator: Option<raw::Part>,
+    built: OnceLock<Result<Box<Operation>, String>>,
 }
 
 impl Service {
@@ -108,25 +117,11 @@ impl Service {
     }
 
     pub(crate) fn build(name: &'static str, model: raw::Model) -> Result<Service, String> {
-        let indexes: HashMap<&'static str, (Index, &'static str)> =
-            (0..).zip(&model.shapes.0).map(|(index, (name, shape))| (*name, (Index(index), shape.r#type))).collect();
-        let index_of = |name: &'static str| indexes.get(name).copied();
-        let shapes = model
-            .shapes
-            .0
-            .iter()
-            .map(|(name, shape)| Shape::new(name, shape, &index_of))
-            .collect::<Result<Box<[Shape]>, String>>()?;
-        let mut paginators: HashMap<&'static str, raw::Paginator> = model.pagination.0.into_iter().collect();
-        let operations = model
-            .operations
-            .0
-            .into_iter()
-            .map(|(name, raw)| {
-                let paginator = paginators.remove(name).map(Paginator::new);
-                Ok((name, Operation::new(name, raw, paginator, &index_of, &shapes)?))
-            })
-            .collect::<Result<_, String>>()?;
+        let mut paginators: HashMap<&'static str, raw::Part> = model.pagination.0.into_iter().collect();
+        let mut lazy = |(name, raw)| {
+            let paginator = paginators.remove(name);
+            (name, LazyOperation { raw, paginator, built: OnceLock::new() })
+        };
         let metadata = model.metadata;
         Ok(Service {
             name,
@@ -136,8 +131,8 @@ impl Service {
             api_version: metadata.api_version,
             target_prefix: metadata.target_prefix,
             query_compatible: metadata.aws_query_compatible.is_some(),
-            operations,
-            shapes,
+            operations: model.operations.0.into_iter().map(&mut lazy).collect(),
+            shapes: Shapes::new(model.shapes.0),
             endpoints: model.endpoints.0.into_iter().collect(),
             offered: model.offered.0.into_iter().collect(),
             wire: OnceLock::new(),
@@ -167,41 +162,47 @@ impl Service {
 
     /// The kind of a parameter, by its path: `Filters[*].Name`; members of a map by any key. `None`: no such path.
     pub fn parameter(&self, operation: &str, path: &str) -> Option<Kind> {
-        path::kind(self, self.operations.get(operation)?.input, path)
+        path::kind(self, self.operation(operation).ok()?.input, path)
     }
 
     /// The kind of an output value, by its path: `Reservations[*].Instances[*].InstanceId`, `Rules[0].ID`. The empty
     /// path is the whole answer. Below an IAM policy document, which comes out as an object, everything is a document.
     pub fn output(&self, operation: &str, path: &str) -> Option<Kind> {
-        path::kind(self, self.operations.get(operation)?.output, path)
+        path::kind(self, self.operation(operation).ok()?.output, path)
     }
 
     /// Whether an answer may have several pages.
     pub fn is_paged(&self, operation: &str) -> bool {
-        self.operations.get(operation).is_some_and(|o| o.paginator.is_some())
+        self.operation(operation).is_ok_and(|o| o.paginator.is_some())
     }
 
     /// Parameters that a call can't do without, in the model's order.
     pub fn required(&self, operation: &str) -> Vec<&'static str> {
-        let input = self.operations.get(operation).and_then(|o| o.input);
+        let input = self.operation(operation).ok().and_then(|o| o.input);
         let members = input.map(|i| &self.shape(i).members[..]).unwrap_or_default();
         members.iter().filter(|m| m.required && !m.idempotency_token).map(|m| m.name).collect()
     }
 
     pub(crate) fn operation(&self, name: &str) -> Result<&Operation, Error> {
-        self.operations.get(name).ok_or_else(|| Error::Validation {
-            path: format!("{}:{name}", self.name),
-            reason: "the service has no such operation".to_owned(),
-        })
+        let wrong =
+            |reason: &str| Error::Validation { path: format!("{}:{name}", self.name), reason: reason.to_owned() };
+        let (name, lazy) =
+            self.operations.get_key_value(name).ok_or_else(|| wrong("the service has no such operation"))?;
+        let build = || Operation::new(name, lazy.raw.read()?, lazy.paginator, &self.shapes).map(Box::new);
+        match lazy.built.get_or_init(build) {
+            Ok(operation) => Ok(operation),
+            Err(reason) => Err(wrong(&format!("the model can't be read: {reason}"))),
+        }
     }
 
+    /// The shapes of the operations that were asked for.
     #[cfg(test)]
     pub(crate) fn shapes(&self) -> impl Iterator<Item = &Shape> {
-        self.shapes.iter()
+        self.shapes.built()
     }
 
     pub(crate) fn shape(&self, index: Index) -> &Shape {
-        &self.shapes[index.0 as usize]
+        self.shapes.get(index)
     }
 
     /// Whether a region of a partition is known to lack the service: other regions of the partition have it, and this is

@@ -8,6 +8,7 @@ use aws_smithy_schema::{Schema, ShapeType};
 use super::raw;
 use super::schema::{Direction, leak, shape_id};
 use super::shape::{Index, Shape};
+use super::shapes::Shapes;
 use super::{Kind, Service};
 
 /// What a service wants to check a body with.
@@ -42,22 +43,16 @@ impl Operation {
     pub(super) fn new(
         name: &'static str,
         raw: raw::Operation,
-        paginator: Option<Paginator>,
-        index_of: &dyn Fn(&'static str) -> Option<(Index, &'static str)>,
-        shapes: &[Shape],
+        paginator: Option<raw::Part>,
+        shapes: &Shapes,
     ) -> Result<Self, String> {
-        let shape = |body: Option<raw::Body>| match body {
-            Some(body) => match index_of(body.shape) {
-                Some((index, _)) => Ok(Some(index)),
-                None => Err(format!("no shape {}", body.shape)),
-            },
-            None => Ok(None),
-        };
+        let shape = |body: Option<raw::Body>| body.map(|body| shapes.build(body.shape)).transpose();
         let input = shape(raw.input)?;
+        let input_shape = input.map(|index| shapes.get(index));
         Ok(Operation {
             name,
             method: raw.http.method,
-            uri: template(raw.http.request_uri, input.map(|i| &shapes[i.0 as usize])),
+            uri: template(raw.http.request_uri, input_shape),
             input,
             output: shape(raw.output)?,
             result_wrapper: raw.output.and_then(|o| o.result_wrapper),
@@ -68,12 +63,12 @@ impl Operation {
                 (false, true) => Some(Checksum::Md5),
                 (false, false) => None,
             },
-            paginator,
+            paginator: paginator.map(|raw| raw.read().map(Paginator::new)).transpose()?,
             root: raw.input.and_then(|i| i.location_name),
             root_namespace: raw
                 .input
                 .and_then(|i| i.xml_namespace)
-                .or_else(|| input.and_then(|i| shapes[i.0 as usize].xml_namespace())),
+                .or_else(|| input_shape.and_then(Shape::xml_namespace)),
             request: OnceLock::new(),
             default_wrapper: format!("{name}Result"),
         })

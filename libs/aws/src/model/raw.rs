@@ -5,6 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// The entries of a JSON object, in their order.
 #[derive(Debug, Clone)]
@@ -38,16 +39,31 @@ impl<'de: 'static, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
     }
 }
 
+/// A part of a model that is read when it is first needed: of the thousands of shapes of a large service a process uses
+/// a few dozens.
+#[derive(Debug, Clone, Copy, serde::Deserialize)]
+#[serde(transparent, bound(deserialize = "'de: 'static"))]
+pub(crate) struct Part(&'static RawValue);
+
+impl Part {
+    pub(crate) fn read<T: Deserialize<'static>>(self) -> Result<T, String> {
+        serde_json::from_str(self.0.get()).map_err(|e| e.to_string())
+    }
+}
+
 /// A whole model file.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(bound(deserialize = "'de: 'static"))]
 pub(crate) struct Model {
     pub(crate) metadata: Metadata,
-    pub(crate) operations: Entries<Operation>,
+    /// Each an [`Operation`].
+    pub(crate) operations: Entries<Part>,
+    /// Each a [`Shape`].
     #[serde(default)]
-    pub(crate) shapes: Entries<Shape>,
+    pub(crate) shapes: Entries<Part>,
+    /// Each a [`Paginator`].
     #[serde(default)]
-    pub(crate) pagination: Entries<Paginator>,
+    pub(crate) pagination: Entries<Part>,
     #[serde(default)]
     pub(crate) endpoints: Entries<Endpoints>,
     #[serde(default)]

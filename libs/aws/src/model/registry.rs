@@ -9,6 +9,9 @@ use super::Service;
 use super::schema::leak;
 use crate::error::Error;
 
+/// Bytes that are taken for a model before it is unpacked, whatever it says of its size.
+const MAX_MODEL: u32 = 8 << 20;
+
 /// A model file, and what came of it.
 struct Entry {
     name: &'static str,
@@ -52,7 +55,9 @@ pub(super) fn load(name: &str) -> Result<&'static Service, Error> {
 }
 
 fn read(entry: &Entry) -> Result<&'static Service, String> {
-    let mut text = String::new();
+    // A gzip ends with the size of what is packed (RFC 1952); it is kept, so none of it should be spare.
+    let size = entry.packed.last_chunk().map_or(0, |size| u32::from_le_bytes(*size));
+    let mut text = String::with_capacity(size.min(MAX_MODEL) as usize);
     GzDecoder::new(entry.packed).read_to_string(&mut text).map_err(|e| e.to_string())?;
     Service::parse(entry.name, text.leak()).map(leak)
 }

@@ -82,7 +82,7 @@ impl Traits {
 }
 
 impl Member {
-    fn new(name: &'static str, member: &raw::Member, target: Index, target_is_map: bool, required: bool) -> Self {
+    fn new(name: &'static str, member: &raw::Member, target: Index, required: bool) -> Self {
         let place = match member.location {
             Some("header") => Place::Header,
             Some("headers") => Place::PrefixHeaders,
@@ -91,7 +91,6 @@ impl Member {
             Some("statusCode") => Place::Status,
             _ => Place::Body,
         };
-        debug_assert!(place != Place::PrefixHeaders || target_is_map, "prefixed headers are a map");
         Member {
             name,
             target,
@@ -115,11 +114,10 @@ impl Shape {
     pub(super) fn new(
         name: &'static str,
         shape: &raw::Shape,
-        index_of: &dyn Fn(&'static str) -> Option<(Index, &'static str)>,
+        index_of: &dyn Fn(&str) -> Result<Index, String>,
     ) -> Result<Self, String> {
         let member = |name: &'static str, member: &raw::Member, required: bool| {
-            let (target, kind) = index_of(member.shape).ok_or_else(|| format!("no shape {}", member.shape))?;
-            Ok::<_, String>(Member::new(name, member, target, kind == "map", required))
+            Ok::<_, String>(Member::new(name, member, index_of(member.shape)?, required))
         };
         let mut members = Vec::new();
         for (name, raw) in &shape.members.0 {
@@ -136,8 +134,6 @@ impl Shape {
             member.place = Place::Payload;
         }
         Ok(Shape {
-            name,
-            kind: kind(shape)?,
             members: members.into_boxed_slice(),
             sparse: shape.sparse,
             union: shape.union,
@@ -150,10 +146,26 @@ impl Shape {
                 timestamp_format: shape.timestamp_format,
                 flattened: shape.flattened,
             },
+            ..Shape::scalar(name, kind(shape)?)
+        })
+    }
+
+    /// A shape without members and traits.
+    pub(super) fn scalar(name: &'static str, kind: Kind) -> Self {
+        Shape {
+            name,
+            kind,
+            members: Box::default(),
+            sparse: false,
+            union: false,
+            eventstream: false,
+            policy_document: false,
+            path_id: false,
+            traits: Traits::default(),
             wire_names: OnceLock::new(),
             request: OnceLock::new(),
             answer: OnceLock::new(),
-        })
+        }
     }
 
     /// A structure's member, by name.

@@ -35,14 +35,14 @@ fn read(path: &Path) -> Value {
 struct Suite {
     metadata: raw::Metadata,
     #[serde(default)]
-    shapes: raw::Entries<raw::Shape>,
+    shapes: raw::Entries<raw::Part>,
     cases: Vec<Given>,
 }
 
 #[derive(serde::Deserialize)]
 #[serde(bound(deserialize = "'de: 'static"))]
 struct Given {
-    given: raw::Operation,
+    given: raw::Part,
 }
 
 fn cases(folder: &Path, direction: &str) -> Vec<Case> {
