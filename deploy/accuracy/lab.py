@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import threading
 from typing import Callable
 
 from .state import PROVIDERS, State, complete, schemas
@@ -53,28 +54,33 @@ class Lab:
         self.regions = {REGION}
         self.counts = {}
         self.number = 0
+        self.lock = threading.Lock()  # families are built side by side
 
     def site(self, type_, provider=None, account=None, region=REGION):
         """The place of the next resource of that type: provider versions and accounts take turns."""
-        turn = self.counts[type_] = self.counts.get(type_, -1) + 1
-        self.number += 1
+        with self.lock:
+            turn = self.counts[type_] = self.counts.get(type_, -1) + 1
+            self.number += 1
+            number = self.number
         provider = provider or PROVIDERS[turn % len(PROVIDERS)]
         account = account or ACCOUNTS[turn // len(PROVIDERS) % len(ACCOUNTS)]
         self.accounts.add(account)
         self.regions.add(region)
-        return Site(self, type_, self.number, turn, provider, account, region)
+        return Site(self, type_, number, turn, provider, account, region)
 
     def fresh_account(self):
         """An account of its own, for what an account has only one of."""
-        self.number += 1
-        return f"{220000000000 + self.number:012}"
+        with self.lock:
+            self.number += 1
+            return f"{220000000000 + self.number:012}"
 
     def state(self, provider, account, region):
         key = provider, account, region
-        if key not in self.states:
-            path = os.path.join(self.world.folder, f"provider{provider}-{account}-{region}.tfstate")
-            self.states[key] = State(path, provider, account, region)
-        return self.states[key]
+        with self.lock:
+            if key not in self.states:
+                path = os.path.join(self.world.folder, f"provider{provider}-{account}-{region}.tfstate")
+                self.states[key] = State(path, provider, account, region)
+            return self.states[key]
 
 
 @dataclasses.dataclass

@@ -81,7 +81,7 @@ def reasons(type_):
 
 def coverage(type_, cases):
     """(mutated paths, path -> reason, unexplained paths, reasons that explain nothing), of the denominator of the type."""
-    found = {path for c in cases if c.kind == "change" and c.type == type_ and c.verdict == "right" for path in c.covers}
+    found = {path for c in cases if c.kind != "silent" and c.type == type_ and c.verdict == "right" for path in c.covers}
     every = settable(type_)
     mutated = set(every) & found
     why, used = {}, set()

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 
@@ -23,7 +24,8 @@ class World:
 
     def __init__(self, folder, moto, driftline):
         self.folder, self.driftline = folder, driftline
-        self.clients = {}
+        self.clients, self.roles = {}, {}
+        self.lock = threading.Lock()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -62,17 +64,23 @@ class World:
     def client(self, service, account, region=REGION):
         """boto3's client, as a role of that account."""
         key = service, account, region
-        if key not in self.clients:
-            common = {"endpoint_url": self.url, "region_name": region, "config": botocore.config.Config(max_pool_connections=4)}
-            own = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-            if ("session", account) not in self.clients:
-                sts = boto3.client("sts", **common, **own)
-                role = f"arn:aws:iam::{account}:role/{ROLE}"
-                self.clients["session", account] = sts.assume_role(RoleArn=role, RoleSessionName=ROLE)["Credentials"]
-            got = self.clients["session", account]
-            role = {"aws_access_key_id": got["AccessKeyId"], "aws_secret_access_key": got["SecretAccessKey"], "aws_session_token": got["SessionToken"]}
-            self.clients[key] = boto3.client(service, **common, **role)
-        return self.clients[key]
+        with self.lock:
+            if key not in self.clients:
+                self.clients[key] = self.connect(service, region, **self.credentials(account))
+            return self.clients[key]
+
+    def connect(self, service, region, **credentials):
+        config = botocore.config.Config(max_pool_connections=8)
+        return boto3.client(service, endpoint_url=self.url, region_name=region, config=config, **credentials)
+
+    def credentials(self, account):
+        """Those of the account's role, asked for once."""
+        if account not in self.roles:
+            sts = self.connect("sts", REGION, aws_access_key_id="test", aws_secret_access_key="test")
+            got = sts.assume_role(RoleArn=f"arn:aws:iam::{account}:role/{ROLE}", RoleSessionName=ROLE)["Credentials"]
+            names = {"aws_access_key_id": "AccessKeyId", "aws_secret_access_key": "SecretAccessKey", "aws_session_token": "SessionToken"}
+            self.roles[account] = {ours: got[theirs] for ours, theirs in names.items()}
+        return self.roles[account]
 
     def scan(self, accounts, regions, states, types, ignore, name):
         """One `driftline scan`: its report, which is kept in the folder under that name."""

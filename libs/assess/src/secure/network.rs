@@ -51,13 +51,15 @@ pub(super) fn wide(leaves: &[&Value], bits: u8) -> Vec<String> {
     nets.filter(wide).map(|n| n.to_string()).collect()
 }
 
-/// Whether everything that `after` lets through, `before` let through too; false where one can't be understood.
+/// Whether everything that `after` lets through, `before` let through too; false where one can't be understood
+/// or is no rule, as it names no source.
 pub(crate) fn narrower(before: &Value, after: &Value) -> bool {
+    let rule = |v: &Value| read(v).ok().filter(|o| o.pieces().next().is_some());
     let all = |v: &Value| -> Option<Vec<Opening>> {
         match v {
             Value::Null => Some(Vec::new()),
-            Value::Array(items) => items.iter().map(|i| read(i).ok()).collect(),
-            one => read(one).ok().map(|r| vec![r]),
+            Value::Array(items) => items.iter().map(rule).collect(),
+            one => rule(one).map(|r| vec![r]),
         }
     };
     let (Some(old), Some(new)) = (all(before), all(after)) else { return false };
