@@ -118,6 +118,8 @@ pub struct Rule {
     pub breach: String,
     /// Rules that say the same better: where one of them is broken, this one makes no finding of its own.
     pub unless: Vec<String>,
+    /// Whether a change after which it is kept again leads towards secure. Not where keeping it may also give rights.
+    pub mends: bool,
 }
 
 /// The direction of a change.
@@ -200,6 +202,7 @@ struct RuleLine {
     drift: Option<Severity>,
     #[serde(default)]
     unless: Vec<String>,
+    mends: Option<bool>,
     when: Option<BTreeMap<String, Value>>,
     path: Option<String>,
     severity: Option<Severity>,
@@ -332,6 +335,7 @@ impl Rule {
             breach: format!("Not met: {}", line.title),
             title: line.title.clone(),
             unless: Vec::new(),
+            mends: true,
         };
         note.map_or(Ok(rule.clone()), |note| rule.with(note))
     }
@@ -362,6 +366,7 @@ impl Rule {
             title: line.title.clone().ok_or("needs a title")?,
             breach: String::new(),
             unless: Vec::new(),
+            mends: true,
         };
         rule.with(line)
     }
@@ -374,6 +379,7 @@ impl Rule {
             class: note.class,
             breach: note.breach,
             unless: note.unless,
+            mends: note.mends.unwrap_or(true),
             ..self
         })
     }

@@ -60,8 +60,8 @@ pub fn assess(rules: &Rules, change: &Change<'_>) -> Assessment {
         match effect(rule, change) {
             Effect::Breaks(offenders) => broken.push((rule, offenders)),
             Effect::Weakens => weakened.push(rule),
-            Effect::Mends => mended.push(rule),
-            Effect::None => {}
+            Effect::Mends if rule.mends => mended.push(rule),
+            Effect::Mends | Effect::None => {}
         }
     }
     broken.sort_by(|(a, _), (b, _)| b.drift.cmp(&a.drift).then(a.id.cmp(&b.id)));
