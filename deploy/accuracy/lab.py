@@ -108,12 +108,15 @@ class Site:
 
     def declare(self, attributes, type_=None, managed=None, name="this", index=None, module=None):
         """Adds an instance to the state of this place, completed as its provider leaves it. `managed` is the id that a
-        scan gives to the resource (of the thirteen types only; parts of it have none)."""
+        scan gives to the resource (of the thirteen types only; parts of it have none). Some stand in modules, some are
+        counted or made for each."""
         type_ = type_ or self.type
         whole = complete(type_, attributes, self.provider)
         if self.provider == 6 and "region" in schemas()[type_]:
             whole["region"] = attributes.get("region", self.region)
         state = self.lab.state(self.provider, self.account, self.region)
+        module = module or (None, None, "module.estate", 'module.team["red"].module.estate[0]')[self.number % 4]
+        index = (None, 0, "one", None, None)[self.number % 5] if index is None else index
         state.add(type_, whole, f"{name}_{self.number}", index, module)
         if managed is not None:
             self.lab.managed.add((self.account, self.type, managed))

@@ -89,6 +89,15 @@ def keys(lab):
         bucket.silent("server_side_encryption_configuration", f"{what} for the key's ARN")
 
 
+def sources(lab):
+    """One bucket declared by two states."""
+    bucket = Bucket(lab).has(rules.cors()).has(rules.lifecycle())
+    bucket.declare(elsewhere=4 if bucket.site.provider != 4 else 6)
+    bucket.silent("", "its configurations stand in the state of another provider version")
+    Bucket(lab, bare=True).declare().silent("", "a bare bucket")
+    Bucket(lab, "inline", bare=True).declare().silent("", "a bare bucket")
+
+
 def ignored(lab):
     """What the user asked not to hear of."""
     bucket = Bucket(lab).declare()
@@ -104,4 +113,5 @@ def build(lab):
     orders(lab)
     defaults(lab)
     keys(lab)
+    sources(lab)
     ignored(lab)

@@ -119,6 +119,46 @@ def removals(lab, ready):
             bucket.change(path, "whole to none", lambda b=bucket, p=mine: p.put(b.s3, b.name, {}), covers=(), reported=leaves)
 
 
+def additions(lab, ready):
+    """What a bare bucket gets by hand. The refresh has left in its state that there is none of it."""
+    for number, part in enumerate(all_parts("")):
+        path = WHOLE.get(part.kind)
+        if not path or not part.inline:
+            continue
+        bucket = Bucket(lab, "inline", bare=path != "replication_configuration")
+        targets(bucket.site, ready)
+        mine = all_parts(bucket.site.account)[number]
+        bucket.declare()
+        leaves = tuple(change.path for change in mine.changes) + (f"{path}.redirect_all_requests_to",)
+        bucket.change(path, "none to whole", lambda b=bucket, p=mine: b.has(p), covers=(), reported=leaves)
+    for what, document in (("none to TLS alone", 1), ("none to a policy for one role", 2)):
+        bucket = Bucket(lab, "inline", bare=True).declare()
+        policy = parts.policy(bucket.name, bucket.site.account)
+        policy["Statement"] = policy["Statement"][:document]
+        bucket.change("policy", what, lambda b=bucket, p=policy: b.put_policy(p), covers=())
+
+
+def rich(lab, ready):
+    """Buckets that have everything at once: untouched, and with one change."""
+    touched = ("versioning.enabled", "logging.target_prefix", "lifecycle_configuration.rule.status", "replication_configuration.role", "notification.queue.events")
+    for path in (*touched, *(None,) * 6):
+        shape = "inline" if lab.counts["aws_s3_bucket"] % 2 else "split"
+        bucket = Bucket(lab, shape)
+        targets(bucket.site, ready)
+        mine = [part for part in all_parts(bucket.site.account) if part.only in ("", shape)]
+        found = {}
+        for part in mine:
+            if part.kind not in found and part.kind != "aws_s3_bucket_object_lock_configuration":
+                found[part.kind] = bucket.has(part) and part
+        bucket.policy(parts.policy(bucket.name, bucket.site.account)).declare()
+        if not path:
+            bucket.silent("", "everything at once")
+            continue
+        part, change = next((part, change) for part in found.values() for change in part.changes if change.path == path)
+        api, said = edited(part, change)
+        bucket.change(path, f"{said}, beside everything else", lambda b=bucket, p=part, a=api: p.put(b.s3, b.name, a))
+
+
 def policies(lab):
     """The policy in both shapes, each change on a bucket of its own."""
 
@@ -164,6 +204,8 @@ def build(lab, _wanted):
     ready = set()
     changes(lab, ready)
     removals(lab, ready)
+    additions(lab, ready)
+    rich(lab, ready)
     policies(lab)
     plain(lab)
     silent.build(lab)

@@ -114,7 +114,8 @@ impl Assessor {
             assess(&self.rules, &change)
         };
         let one = |d: Difference| {
-            let assessment = together(d.leaves.iter().map(weigh).collect());
+            let fresh = d.leaves.iter().all(|leaf| leaf.expected.is_null());
+            let assessment = together(d.leaves.iter().map(weigh).collect(), fresh);
             let controls = self.broken_controls(&snapshot.key, &d.path, &assessment);
             let made = drift(
                 &snapshot.key,
@@ -285,12 +286,14 @@ fn sight<'a>(of: &'a Type, snapshot: &'a Snapshot, context: &Context<'a>) -> Sig
     Sight { of: Some(of), snapshot, organization: context.organization }
 }
 
-/// The worst of several, with what the others break.
-fn together(mut all: Vec<Assessment>) -> Assessment {
-    all.sort_by_key(|a| std::cmp::Reverse(a.severity));
+/// The worst of several, with what the others break. Of a block that was not there before (`fresh`) a value that a rule
+/// wants speaks for the others, unless one of them breaks a rule: they only say how.
+fn together(mut all: Vec<Assessment>, fresh: bool) -> Assessment {
+    let wanted = fresh && all.iter().any(|a| a.towards_secure) && all.iter().all(|a| a.broken.is_empty());
+    all.sort_by_key(|a| (wanted && !a.towards_secure, std::cmp::Reverse(a.severity)));
     let more = all.len().saturating_sub(1);
     let broken: BTreeSet<String> = all.iter().flat_map(|a| a.broken.iter().cloned()).collect();
-    let towards_secure = all.iter().all(|a| a.towards_secure);
+    let towards_secure = wanted || all.iter().all(|a| a.towards_secure);
     let Some(worst) = all.into_iter().next() else {
         let reason = "A small change.".to_owned();
         return Assessment { severity: Severity::Low, reason, broken: Vec::new(), towards_secure: false };

@@ -111,6 +111,10 @@ fn effect(rule: &Rule, change: &Change<'_>) -> Effect {
     }
     let (before, after) = (verdict(rule, &change.before), verdict(rule, &change.after));
     match (&before, &after) {
+        // a choice, though not a good one, where there was none
+        (Verdict::Insecure(_), Verdict::Insecure(_)) if chosen(rule) && !change.before.is_set(&rule.path) => {
+            Effect::None
+        }
         (Verdict::Insecure(old), Verdict::Insecure(new)) => {
             let more: Vec<String> = new.iter().filter(|o| !old.contains(o)).cloned().collect();
             match (more.is_empty(), counted(rule)) {
@@ -131,6 +135,11 @@ fn counted(rule: &Rule) -> bool {
         rule.check,
         Check::Test(SecureTest::Equals(_) | SecureTest::NonEmpty | SecureTest::AtLeast(_) | SecureTest::AtMost(_), _)
     )
+}
+
+/// Kinds that want one of several values.
+fn chosen(rule: &Rule) -> bool {
+    matches!(rule.check, Check::Test(SecureTest::OneOf(_), _))
 }
 
 /// Where more (or less) is always better, the direction counts on either side of the threshold.

@@ -52,7 +52,7 @@ impl<'a> Sight<'a> {
     }
 
     /// Whether the attribute that a path lies in is set at all, defaults aside.
-    fn is_set(&self, path: &str) -> bool {
+    pub(crate) fn is_set(&self, path: &str) -> bool {
         let own = self.of.and_then(|t| t.attribute(path)).map_or(path, |(a, _)| a.path.as_str());
         !find(None, &self.snapshot.attributes, own).leaves().is_empty()
     }

@@ -72,6 +72,18 @@ fn each_change_is_one_drift_with_its_own_severity() {
 }
 
 #[test]
+fn what_comes_with_a_block_that_a_rule_wants_is_judged_with_it() {
+    let baseline = agreed(json!({ "logging.target_bucket": null, "logging.target_prefix": null }));
+    let of = |live: Value| judge(&mut snapshot("aws_s3_bucket", "b", live), Some(&baseline)).drifts.remove(0).severity;
+    assert_eq!(of(json!({ "logging.target_bucket": "logs", "logging.target_prefix": "b/" })), Severity::Low);
+    assert_eq!(of(json!({ "logging.target_prefix": "b/" })), Severity::Medium);
+    let prefixed = agreed(json!({ "logging.target_bucket": null, "logging.target_prefix": "a/" }));
+    let live = json!({ "logging.target_bucket": "logs", "logging.target_prefix": "b/" });
+    let moved = judge(&mut snapshot("aws_s3_bucket", "b", live), Some(&prefixed));
+    assert_eq!(summary(&moved), [("logging", Severity::Medium)]);
+}
+
+#[test]
 fn a_drift_names_the_controls_that_it_breaks_and_towards_secure_none() {
     let open = json!({ "versioning.enabled": false });
     let (on, off) = (agreed(json!({ "versioning.enabled": true })), agreed(json!({ "versioning.enabled": false })));
