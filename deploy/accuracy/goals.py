@@ -52,7 +52,11 @@ def goals(outcome):
     false_before = [d for d in outcome.before["drifts"] if d["kind"] in verdict.ALARMS]
     found = [
         Goal("Untouched estates: drifts", str(len(false_before)), not false_before),
-        Goal("Declared resources that the scan joined with their state", f"{outcome.before['summary']['managed']} of {len(outcome.lab.managed)}", not outcome.unseen()),
+        Goal(
+            "Declared resources that the scan joined with their state",
+            f"{outcome.before['summary']['managed']} of {len(outcome.lab.managed)}",
+            not outcome.unseen(),
+        ),
         Goal("Scopes that were not read whole", str(len(outcome.unread())), not outcome.unread()),
         Goal("Drifts of resources that nobody touched", str(len(outcome.outside)), not outcome.outside),
     ]
@@ -76,6 +80,12 @@ def goals(outcome):
         mutated += len(done)
         unexplained += [f"{type_}.{path}" for path in sorted(open_)]
         stale += [f"{type_}.{path}" for path in sorted(useless)]
-    found.append(Goal("Settable attributes changed or named with a reason", f"{settable - len(unexplained)} of {settable}; {mutated} changed", not unexplained))
+    found.append(
+        Goal(
+            "Settable attributes changed or named with a reason",
+            f"{settable - len(unexplained)} of {settable}; {mutated} changed",
+            not unexplained,
+        )
+    )
     found.append(Goal("Reasons given for nothing", str(len(stale)), not stale))
     return found

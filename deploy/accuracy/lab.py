@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import threading
-from typing import Callable
+from collections.abc import Callable
 
 from .state import PROVIDERS, State, complete, schemas
 from .world import REGION

@@ -49,7 +49,7 @@ def complete(type_, given, provider):
 
 
 def _filled(schema, prefix, given, provider):
-    names = [path[len(prefix):] for path in schema if path.startswith(prefix)]
+    names = [path[len(prefix) :] for path in schema if path.startswith(prefix)]
     whole = {}
     for name in (name for name in names if "." not in name):
         kind, mode = schema[prefix + name]

@@ -89,7 +89,9 @@ class World:
         command += [part for region in sorted(regions) for part in ("--region", region)]
         command += [part for type_ in types for part in ("--type", type_)]
         command += [part for state in states for part in ("--baseline", f"{state.path}@{state.account}/{state.region}")]
-        done = subprocess.run(command, env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=SCAN_LIMIT, check=False)
+        done = subprocess.run(
+            command, env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=SCAN_LIMIT, check=False
+        )
         if done.returncode not in (0, 2):
             raise SystemExit(f"the scan failed with {done.returncode}:\n{done.stderr[-4000:]}")
         with open(os.path.join(self.folder, f"{name}.json"), "w", encoding="utf-8") as file:

@@ -14,15 +14,31 @@ ADMIN = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*
 
 def document(account="111111111111"):
     """Reading a bucket, and a queue."""
-    read = {"Sid": "Read", "Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": ["arn:aws:s3:::data", "arn:aws:s3:::data/*"]}
+    read = {
+        "Sid": "Read",
+        "Effect": "Allow",
+        "Action": ["s3:GetObject", "s3:ListBucket"],
+        "Resource": ["arn:aws:s3:::data", "arn:aws:s3:::data/*"],
+    }
     queue = {"Sid": "Queue", "Effect": "Allow", "Action": "sqs:ReceiveMessage", "Resource": f"arn:aws:sqs:eu-west-1:{account}:jobs"}
-    only = {"Sid": "Home", "Effect": "Deny", "NotAction": "iam:*", "Resource": "*", "Condition": {"StringNotEquals": {"aws:RequestedRegion": ["eu-west-1", "eu-central-1"]}}}
+    only = {
+        "Sid": "Home",
+        "Effect": "Deny",
+        "NotAction": "iam:*",
+        "Resource": "*",
+        "Condition": {"StringNotEquals": {"aws:RequestedRegion": ["eu-west-1", "eu-central-1"]}},
+    }
     return {"Version": "2012-10-17", "Statement": [read, queue, only]}
 
 
 def trust(account):
     """EC2 with a source account, and one role."""
-    service = {"Effect": "Allow", "Principal": {"Service": ["ec2.amazonaws.com", "lambda.amazonaws.com"]}, "Action": "sts:AssumeRole", "Condition": {"StringEquals": {"aws:SourceAccount": account}}}
+    service = {
+        "Effect": "Allow",
+        "Principal": {"Service": ["ec2.amazonaws.com", "lambda.amazonaws.com"]},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+    }
     own = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
     return {"Version": "2012-10-17", "Statement": [service, own]}
 
@@ -34,7 +50,9 @@ CHANGES = {
     "another resource": lambda d: put(d, "Statement.0.Resource", "*"),
     "another condition": lambda d: put(d, "Statement.2.Condition.StringNotEquals.aws:RequestedRegion", ["eu-west-1"]),
     "one statement less": lambda d: put(d, "Statement.2", None),
-    "may pass every role": lambda d: put(d, "Statement.3", {"Effect": "Allow", "Action": ["iam:PassRole", "ec2:RunInstances"], "Resource": "*"}),
+    "may pass every role": lambda d: put(
+        d, "Statement.3", {"Effect": "Allow", "Action": ["iam:PassRole", "ec2:RunInstances"], "Resource": "*"}
+    ),
 }
 # the same document in other words
 WORDS = {
@@ -42,7 +60,9 @@ WORDS = {
     "actions in another order and case": lambda d: put(d, "Statement.0.Action", ["S3:listbucket", "s3:getobject"]),
     "one action as a list": lambda d: put(d, "Statement.1.Action", ["sqs:ReceiveMessage"]),
     "resources in another order": lambda d: put(d, "Statement.0.Resource", d["Statement"][0]["Resource"][::-1]),
-    "condition values in another order": lambda d: put(d, "Statement.2.Condition.StringNotEquals.aws:RequestedRegion", ["eu-central-1", "eu-west-1"]),
+    "condition values in another order": lambda d: put(
+        d, "Statement.2.Condition.StringNotEquals.aws:RequestedRegion", ["eu-central-1", "eu-west-1"]
+    ),
     "wide JSON, keys in another order": lambda d: json.dumps(d, indent=4, sort_keys=True),
 }
 

@@ -3,7 +3,7 @@ what can be changed in each."""
 
 import dataclasses
 import datetime
-from typing import Callable
+from collections.abc import Callable
 
 OWNER = "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a"  # moto's canonical user of every account
 STRANGER = "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"
@@ -73,7 +73,9 @@ def encryption(key, other):
     block = {"apply_server_side_encryption_by_default": {"sse_algorithm": "aws:kms", "kms_master_key_id": key}, "bucket_key_enabled": True}
     place = "Rules.0.ApplyServerSideEncryptionByDefault"
     return Part(
-        lambda s3, b, api: s3.put_bucket_encryption(Bucket=b, ServerSideEncryptionConfiguration=api) if api else s3.delete_bucket_encryption(Bucket=b),
+        lambda s3, b, api: (
+            s3.put_bucket_encryption(Bucket=b, ServerSideEncryptionConfiguration=api) if api else s3.delete_bucket_encryption(Bucket=b)
+        ),
         {"Rules": [api]},
         "aws_s3_bucket_server_side_encryption_configuration",
         {"rule": block},
@@ -107,7 +109,9 @@ def public_access(on=True):
         "restrict_public_buckets": "RestrictPublicBuckets",
     }
     return Part(
-        lambda s3, b, api: s3.put_public_access_block(Bucket=b, PublicAccessBlockConfiguration=api) if api else s3.delete_public_access_block(Bucket=b),
+        lambda s3, b, api: (
+            s3.put_public_access_block(Bucket=b, PublicAccessBlockConfiguration=api) if api else s3.delete_public_access_block(Bucket=b)
+        ),
         {word: on for word in words.values()},
         "aws_s3_bucket_public_access_block",
         {name: on for name in words},
@@ -144,7 +148,13 @@ def grants():
     person = {"ID": OWNER, "Type": "CanonicalUser"}
     return Part(
         lambda s3, b, api: s3.put_bucket_acl(Bucket=b, AccessControlPolicy=api),
-        {"Owner": {"ID": OWNER}, "Grants": [{"Grantee": person, "Permission": "FULL_CONTROL"}, {"Grantee": {"URI": LOG_DELIVERY, "Type": "Group"}, "Permission": "WRITE"}]},
+        {
+            "Owner": {"ID": OWNER},
+            "Grants": [
+                {"Grantee": person, "Permission": "FULL_CONTROL"},
+                {"Grantee": {"URI": LOG_DELIVERY, "Type": "Group"}, "Permission": "WRITE"},
+            ],
+        },
         "aws_s3_bucket_acl",
         {
             "access_control_policy": {
@@ -155,7 +165,12 @@ def grants():
                 ],
             }
         },
-        {"grant": [{"id": OWNER, "permissions": ["FULL_CONTROL"], "type": "CanonicalUser"}, {"uri": LOG_DELIVERY, "permissions": ["WRITE"], "type": "Group"}]},
+        {
+            "grant": [
+                {"id": OWNER, "permissions": ["FULL_CONTROL"], "type": "CanonicalUser"},
+                {"uri": LOG_DELIVERY, "permissions": ["WRITE"], "type": "Group"},
+            ]
+        },
         [
             change(f"{path}.permission", "grant.permissions", {"Grants.1.Permission": "READ_ACP"}),
             change(f"{path}.grantee.id", "grant.id", {"Grants.0.Grantee.ID": STRANGER}),
@@ -183,7 +198,11 @@ def logging(target, other):
         lambda s3, b, api: s3.put_bucket_logging(Bucket=b, BucketLoggingStatus=api),
         {"LoggingEnabled": {"TargetBucket": target, "TargetPrefix": "logs/", "TargetGrants": [{"Grantee": grantee, "Permission": "READ"}]}},
         "aws_s3_bucket_logging",
-        {"target_bucket": target, "target_prefix": "logs/", "target_grant": {"grantee": {"id": OWNER, "type": "CanonicalUser"}, "permission": "READ"}},
+        {
+            "target_bucket": target,
+            "target_prefix": "logs/",
+            "target_grant": {"grantee": {"id": OWNER, "type": "CanonicalUser"}, "permission": "READ"},
+        },
         {"logging": {"target_bucket": target, "target_prefix": "logs/"}},
         [
             change("logging.target_bucket", "logging.target_bucket", {"LoggingEnabled.TargetBucket": other}),
@@ -226,6 +245,19 @@ def lock(unit="days", period=30):
 def policy(bucket, stranger):
     """TLS alone, and reading for one role."""
     arns = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
-    tls = {"Sid": "Tls", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": arns, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
-    read = {"Sid": "Read", "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{stranger}:role/reader"}, "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": arns}
+    tls = {
+        "Sid": "Tls",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": arns,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    read = {
+        "Sid": "Read",
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{stranger}:role/reader"},
+        "Action": ["s3:GetObject", "s3:ListBucket"],
+        "Resource": arns,
+    }
     return {"Version": "2012-10-17", "Statement": [tls, read]}

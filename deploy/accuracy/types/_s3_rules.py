@@ -19,8 +19,19 @@ def lifecycle():
             "NoncurrentVersionTransitions": [{"NoncurrentDays": 30, "StorageClass": "GLACIER", "NewerNoncurrentVersions": 3}],
             "Transitions": [{"Days": 30, "StorageClass": "STANDARD_IA"}, {"Days": 60, "StorageClass": "GLACIER"}],
         },
-        {"ID": "dates", "Status": "Enabled", "Filter": {"Prefix": "once/"}, "Expiration": {"Date": when(2030)}, "Transitions": [{"Date": when(2029), "StorageClass": "GLACIER"}]},
-        {"ID": "marker", "Status": "Disabled", "Filter": {"Tag": {"Key": "kind", "Value": "tmp"}}, "Expiration": {"ExpiredObjectDeleteMarker": True}},
+        {
+            "ID": "dates",
+            "Status": "Enabled",
+            "Filter": {"Prefix": "once/"},
+            "Expiration": {"Date": when(2030)},
+            "Transitions": [{"Date": when(2029), "StorageClass": "GLACIER"}],
+        },
+        {
+            "ID": "marker",
+            "Status": "Disabled",
+            "Filter": {"Tag": {"Key": "kind", "Value": "tmp"}},
+            "Expiration": {"ExpiredObjectDeleteMarker": True},
+        },
         {"ID": "old", "Status": "Enabled", "Prefix": "old/", "Expiration": {"Days": 10}},
     ]
     split = [
@@ -41,7 +52,12 @@ def lifecycle():
             "expiration": {"date": "2030-01-01T00:00:00Z"},
             "transition": {"date": "2029-01-01T00:00:00Z", "storage_class": "GLACIER"},
         },
-        {"id": "marker", "status": "Disabled", "filter": {"tag": {"key": "kind", "value": "tmp"}}, "expiration": {"expired_object_delete_marker": True}},
+        {
+            "id": "marker",
+            "status": "Disabled",
+            "filter": {"tag": {"key": "kind", "value": "tmp"}},
+            "expiration": {"expired_object_delete_marker": True},
+        },
         {"id": "old", "status": "Enabled", "prefix": "old/", "expiration": {"days": 10}},
     ]
     inline = [
@@ -68,7 +84,9 @@ def lifecycle():
     ]
     own = "lifecycle_rule"
     return Part(
-        lambda s3, b, api: s3.put_bucket_lifecycle_configuration(Bucket=b, LifecycleConfiguration=api) if api else s3.delete_bucket_lifecycle(Bucket=b),
+        lambda s3, b, api: (
+            s3.put_bucket_lifecycle_configuration(Bucket=b, LifecycleConfiguration=api) if api else s3.delete_bucket_lifecycle(Bucket=b)
+        ),
         {"Rules": api},
         "aws_s3_bucket_lifecycle_configuration",
         {"rule": split, "transition_default_minimum_object_size": "all_storage_classes_128K"},
@@ -78,27 +96,59 @@ def lifecycle():
             change(f"{at}.status", f"{own}.enabled", {"Rules.0.Status": "Disabled"}),
             change(f"{at}.filter.and.prefix", f"{own}.prefix", {"Rules.0.Filter.And.Prefix": "other/"}),
             change(f"{at}.filter.and.tags", f"{own}.tags", {"Rules.0.Filter.And.Tags.0.Value": "cooked"}),
-            change(f"{at}.abort_incomplete_multipart_upload.days_after_initiation", f"{own}.abort_incomplete_multipart_upload_days", {"Rules.0.AbortIncompleteMultipartUpload.DaysAfterInitiation": 9}),
+            change(
+                f"{at}.abort_incomplete_multipart_upload.days_after_initiation",
+                f"{own}.abort_incomplete_multipart_upload_days",
+                {"Rules.0.AbortIncompleteMultipartUpload.DaysAfterInitiation": 9},
+            ),
             change(f"{at}.expiration.days", f"{own}.expiration.days", {"Rules.0.Expiration.Days": 100}),
-            change(f"{at}.noncurrent_version_expiration.noncurrent_days", f"{own}.noncurrent_version_expiration.days", {"Rules.0.NoncurrentVersionExpiration.NoncurrentDays": 5}),
-            change(f"{at}.noncurrent_version_transition.noncurrent_days", f"{own}.noncurrent_version_transition.days", {"Rules.0.NoncurrentVersionTransitions.0.NoncurrentDays": 40}),
-            change(f"{at}.noncurrent_version_transition.storage_class", f"{own}.noncurrent_version_transition.storage_class", {"Rules.0.NoncurrentVersionTransitions.0.StorageClass": "DEEP_ARCHIVE"}),
-            change(f"{at}.noncurrent_version_transition.newer_noncurrent_versions", "", {"Rules.0.NoncurrentVersionTransitions.0.NewerNoncurrentVersions": 9}),
+            change(
+                f"{at}.noncurrent_version_expiration.noncurrent_days",
+                f"{own}.noncurrent_version_expiration.days",
+                {"Rules.0.NoncurrentVersionExpiration.NoncurrentDays": 5},
+            ),
+            change(
+                f"{at}.noncurrent_version_transition.noncurrent_days",
+                f"{own}.noncurrent_version_transition.days",
+                {"Rules.0.NoncurrentVersionTransitions.0.NoncurrentDays": 40},
+            ),
+            change(
+                f"{at}.noncurrent_version_transition.storage_class",
+                f"{own}.noncurrent_version_transition.storage_class",
+                {"Rules.0.NoncurrentVersionTransitions.0.StorageClass": "DEEP_ARCHIVE"},
+            ),
+            change(
+                f"{at}.noncurrent_version_transition.newer_noncurrent_versions",
+                "",
+                {"Rules.0.NoncurrentVersionTransitions.0.NewerNoncurrentVersions": 9},
+            ),
             change(f"{at}.transition.days", f"{own}.transition.days", {"Rules.0.Transitions.1.Days": 90}),
-            change(f"{at}.transition.storage_class", f"{own}.transition.storage_class", {"Rules.0.Transitions.1.StorageClass": "DEEP_ARCHIVE"}),
+            change(
+                f"{at}.transition.storage_class", f"{own}.transition.storage_class", {"Rules.0.Transitions.1.StorageClass": "DEEP_ARCHIVE"}
+            ),
             change(f"{at}.expiration.date", f"{own}.expiration.date", {"Rules.1.Expiration.Date": when(2028)}),
             change(f"{at}.transition.date", f"{own}.transition.date", {"Rules.1.Transitions.0.Date": when(2027)}),
             change(f"{at}.filter.prefix", "", {"Rules.1.Filter.Prefix": "twice/"}),
             change(f"{at}.filter.tag.key", "", {"Rules.2.Filter.Tag.Key": "sort"}),
             change(f"{at}.filter.tag.value", "", {"Rules.2.Filter.Tag.Value": "all"}),
-            change(f"{at}.expiration.expired_object_delete_marker", f"{own}.expiration.expired_object_delete_marker", {"Rules.2.Expiration": {"Days": 4}}),
+            change(
+                f"{at}.expiration.expired_object_delete_marker",
+                f"{own}.expiration.expired_object_delete_marker",
+                {"Rules.2.Expiration": {"Days": 4}},
+            ),
             change(f"{at}.prefix", "", {"Rules.3.Prefix": "older/"}),
         ],
     )
 
 
 def cors():
-    block = {"allowed_headers": ["x-a"], "allowed_methods": ["GET", "PUT"], "allowed_origins": ["https://example.com"], "expose_headers": ["etag"], "max_age_seconds": 30}
+    block = {
+        "allowed_headers": ["x-a"],
+        "allowed_methods": ["GET", "PUT"],
+        "allowed_origins": ["https://example.com"],
+        "expose_headers": ["etag"],
+        "max_age_seconds": 30,
+    }
     words = {
         "allowed_headers": {"CORSRules.0.AllowedHeaders.1": "x-b"},
         "allowed_methods": {"CORSRules.0.AllowedMethods.2": "DELETE"},
@@ -106,7 +156,14 @@ def cors():
         "expose_headers": {"CORSRules.0.ExposeHeaders.0": "x-c"},
         "max_age_seconds": {"CORSRules.0.MaxAgeSeconds": 60},
     }
-    rule = {"ID": "site", "AllowedHeaders": ["x-a"], "AllowedMethods": ["GET", "PUT"], "AllowedOrigins": ["https://example.com"], "ExposeHeaders": ["etag"], "MaxAgeSeconds": 30}
+    rule = {
+        "ID": "site",
+        "AllowedHeaders": ["x-a"],
+        "AllowedMethods": ["GET", "PUT"],
+        "AllowedOrigins": ["https://example.com"],
+        "ExposeHeaders": ["etag"],
+        "MaxAgeSeconds": 30,
+    }
     changes = [change(f"cors_rule.{name}", f"cors_rule.{name}", edit) for name, edit in words.items()]
     return Part(
         lambda s3, b, api: s3.put_bucket_cors(Bucket=b, CORSConfiguration=api) if api else s3.delete_bucket_cors(Bucket=b),
@@ -132,13 +189,21 @@ def inline_cors():
 def website():
     at, rule = "website_configuration", "website_configuration.routing_rule"
     api = [
-        {"Condition": {"KeyPrefixEquals": "docs/", "HttpErrorCodeReturnedEquals": "404"}, "Redirect": {"HostName": "a.example.com", "HttpRedirectCode": "301", "Protocol": "https", "ReplaceKeyPrefixWith": "pages/"}},
+        {
+            "Condition": {"KeyPrefixEquals": "docs/", "HttpErrorCodeReturnedEquals": "404"},
+            "Redirect": {"HostName": "a.example.com", "HttpRedirectCode": "301", "Protocol": "https", "ReplaceKeyPrefixWith": "pages/"},
+        },
         {"Condition": {"KeyPrefixEquals": "x/"}, "Redirect": {"ReplaceKeyWith": "y.html"}},
     ]
     split = [
         {
             "condition": {"key_prefix_equals": "docs/", "http_error_code_returned_equals": "404"},
-            "redirect": {"host_name": "a.example.com", "http_redirect_code": "301", "protocol": "https", "replace_key_prefix_with": "pages/"},
+            "redirect": {
+                "host_name": "a.example.com",
+                "http_redirect_code": "301",
+                "protocol": "https",
+                "replace_key_prefix_with": "pages/",
+            },
         },
         {"condition": {"key_prefix_equals": "x/"}, "redirect": {"replace_key_with": "y.html"}},
     ]
@@ -147,13 +212,24 @@ def website():
         lambda s3, b, api: s3.put_bucket_website(Bucket=b, WebsiteConfiguration=api) if api else s3.delete_bucket_website(Bucket=b),
         {"IndexDocument": {"Suffix": "index.html"}, "ErrorDocument": {"Key": "error.html"}, "RoutingRules": api},
         "aws_s3_bucket_website_configuration",
-        {"index_document": {"suffix": "index.html"}, "error_document": {"key": "error.html"}, "routing_rule": split, "routing_rules": json.dumps(api)},
+        {
+            "index_document": {"suffix": "index.html"},
+            "error_document": {"key": "error.html"},
+            "routing_rule": split,
+            "routing_rules": json.dumps(api),
+        },
         {"website": {"index_document": "index.html", "error_document": "error.html", "routing_rules": json.dumps(api)}},
         [
             change(f"{at}.index_document.suffix", "website.index_document", {"IndexDocument.Suffix": "main.html"}),
             change(f"{at}.error_document.key", "website.error_document", {"ErrorDocument.Key": "oops.html"}),
             change(f"{rule}.condition.http_error_code_returned_equals", "", {f"{routing}.Condition.HttpErrorCodeReturnedEquals": "403"}),
-            change(f"{rule}.condition.key_prefix_equals", "website.routing_rules", {f"{routing}.Condition.KeyPrefixEquals": "paper/"}, f"{rule}.condition.key_prefix_equals", f"{at}.routing_rules"),
+            change(
+                f"{rule}.condition.key_prefix_equals",
+                "website.routing_rules",
+                {f"{routing}.Condition.KeyPrefixEquals": "paper/"},
+                f"{rule}.condition.key_prefix_equals",
+                f"{at}.routing_rules",
+            ),
             change(f"{rule}.redirect.host_name", "", {f"{routing}.Redirect.HostName": "b.example.com"}),
             change(f"{rule}.redirect.http_redirect_code", "", {f"{routing}.Redirect.HttpRedirectCode": "302"}),
             change(f"{rule}.redirect.protocol", "", {f"{routing}.Redirect.Protocol": "http"}),
@@ -177,116 +253,3 @@ def redirect():
             change(f"{at}.protocol", "", {"RedirectAllRequestsTo.Protocol": "http"}),
         ],
     )
-
-
-def replication(account, bucket, other, key):
-    """One rule to another bucket with all that moto keeps."""
-    at, own = "replication_configuration.rule", "replication_configuration.rules"
-    role = f"arn:aws:iam::{account}:role/copy"
-    rule = {
-        "ID": "all",
-        "Priority": 1,
-        "Status": "Enabled",
-        "Filter": {"Prefix": ""},
-        "DeleteMarkerReplication": {"Status": "Disabled"},
-        "Destination": {
-            "Bucket": f"arn:aws:s3:::{bucket}",
-            "Account": account,
-            "StorageClass": "STANDARD_IA",
-            "AccessControlTranslation": {"Owner": "Destination"},
-            "EncryptionConfiguration": {"ReplicaKmsKeyID": key},
-            "ReplicationTime": {"Status": "Enabled", "Time": {"Minutes": 15}},
-            "Metrics": {"Status": "Enabled", "EventThreshold": {"Minutes": 15}},
-        },
-    }
-    common = {"bucket": f"arn:aws:s3:::{bucket}", "storage_class": "STANDARD_IA", "access_control_translation": {"owner": "Destination"}}
-    destination = common | {
-        "account": account,
-        "encryption_configuration": {"replica_kms_key_id": key},
-        "replication_time": {"status": "Enabled", "time": {"minutes": 15}},
-        "metrics": {"status": "Enabled", "event_threshold": {"minutes": 15}},
-    }
-    split = {"id": "all", "priority": 1, "status": "Enabled", "filter": {"prefix": ""}, "delete_marker_replication": {"status": "Disabled"}, "destination": destination}
-    flat = common | {"account_id": account, "replica_kms_key_id": key, "replication_time": {"status": "Enabled", "minutes": 15}, "metrics": {"status": "Enabled", "minutes": 15}}
-    inline = {"id": "all", "priority": 1, "status": "Enabled", "filter": {"prefix": ""}, "destination": flat}
-    to = "Rules.0.Destination"
-    return Part(
-        lambda s3, b, api: s3.put_bucket_replication(Bucket=b, ReplicationConfiguration=api) if api else s3.delete_bucket_replication(Bucket=b),
-        {"Role": role, "Rules": [rule]},
-        "aws_s3_bucket_replication_configuration",
-        {"role": role, "rule": split},
-        {"replication_configuration": {"role": role, "rules": inline}},
-        [
-            change("replication_configuration.role", "replication_configuration.role", {"Role": f"{role}-other"}),
-            change(f"{at}.id", f"{own}.id", {"Rules.0.ID": "renamed"}),
-            change(f"{at}.priority", f"{own}.priority", {"Rules.0.Priority": 7}),
-            change(f"{at}.status", f"{own}.status", {"Rules.0.Status": "Disabled"}),
-            change(f"{at}.destination.bucket", f"{own}.destination.bucket", {f"{to}.Bucket": f"arn:aws:s3:::{other}"}),
-            change(f"{at}.destination.account", f"{own}.destination.account_id", {f"{to}.Account": "999999999999"}),
-            change(f"{at}.destination.storage_class", f"{own}.destination.storage_class", {f"{to}.StorageClass": "GLACIER"}),
-            change(f"{at}.destination.access_control_translation.owner", f"{own}.destination.access_control_translation.owner", {f"{to}.AccessControlTranslation": None}),
-            change(f"{at}.destination.encryption_configuration.replica_kms_key_id", f"{own}.destination.replica_kms_key_id", {f"{to}.EncryptionConfiguration.ReplicaKmsKeyID": f"{key[:-12]}999999999999"}),
-            change(f"{at}.destination.replication_time.status", f"{own}.destination.replication_time.status", {f"{to}.ReplicationTime.Status": "Disabled"}),
-            change(f"{at}.destination.replication_time.time.minutes", f"{own}.destination.replication_time.minutes", {f"{to}.ReplicationTime.Time.Minutes": 30}),
-            change(f"{at}.destination.metrics.status", f"{own}.destination.metrics.status", {f"{to}.Metrics.Status": "Disabled"}),
-            change(f"{at}.destination.metrics.event_threshold.minutes", f"{own}.destination.metrics.minutes", {f"{to}.Metrics.EventThreshold.Minutes": 30}),
-        ],
-    )
-
-
-def notification(account):
-    """A function, a queue and a topic."""
-    words = {
-        "lambda_function": ("LambdaFunctionConfigurations", "lambda_function_arn", "LambdaFunctionArn", f"arn:aws:lambda:eu-west-1:{account}:function:thumbs"),
-        "queue": ("QueueConfigurations", "queue_arn", "QueueArn", f"arn:aws:sqs:eu-west-1:{account}:uploads"),
-        "topic": ("TopicConfigurations", "topic_arn", "TopicArn", f"arn:aws:sns:eu-west-1:{account}:uploads"),
-    }
-    api, split, changes = {}, {}, []
-    for name, (list_, attribute, word, arn) in words.items():
-        rules = [{"Name": "prefix", "Value": "in/"}, {"Name": "suffix", "Value": ".jpg"}]
-        api[list_] = [{"Id": name, word: arn, "Events": ["s3:ObjectCreated:*"], "Filter": {"Key": {"FilterRules": rules}}}]
-        split[name] = {"id": name, attribute: arn, "events": ["s3:ObjectCreated:*"], "filter_prefix": "in/", "filter_suffix": ".jpg"}
-        at = f"notification.{name}"
-        changes += [
-            change(f"{at}.id", "", {f"{list_}.0.Id": "renamed"}),
-            change(f"{at}.{attribute}", "", {f"{list_}.0.{word}": f"{arn}-other"}),
-            change(f"{at}.events", "", {f"{list_}.0.Events": ["s3:ObjectCreated:Put", "s3:ObjectRemoved:*"]}),
-            change(f"{at}.filter_prefix", "", {f"{list_}.0.Filter.Key.FilterRules.0.Value": "out/"}),
-            change(f"{at}.filter_suffix", "", {f"{list_}.0.Filter.Key.FilterRules.1.Value": ".png"}),
-        ]
-    put = lambda s3, b, api: s3.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration=api, SkipDestinationValidation=True)
-    return Part(put, api, "aws_s3_bucket_notification", split, {}, changes)
-
-
-def inventory(account, bucket, other):
-    """One report, with what moto keeps of it."""
-    to = "InventoryConfiguration.Destination.S3BucketDestination"
-    api = {
-        "Id": "all",
-        "IsEnabled": True,
-        "IncludedObjectVersions": "All",
-        "Schedule": {"Frequency": "Weekly"},
-        "Filter": {"Prefix": "data/"},
-        "Destination": {"S3BucketDestination": {"Bucket": f"arn:aws:s3:::{bucket}", "Format": "CSV", "Prefix": "lists", "AccountId": account}},
-    }
-    split = {
-        "name": "all",
-        "enabled": True,
-        "included_object_versions": "All",
-        "schedule": {"frequency": "Weekly"},
-        "filter": {"prefix": "data/"},
-        "destination": {"bucket": {"bucket_arn": f"arn:aws:s3:::{bucket}", "format": "CSV", "prefix": "lists", "account_id": account}},
-    }
-    words = {
-        "enabled": ("InventoryConfiguration.IsEnabled", False),
-        "schedule.frequency": ("InventoryConfiguration.Schedule.Frequency", "Daily"),
-        "filter.prefix": ("InventoryConfiguration.Filter.Prefix", "other/"),
-        "destination.bucket.bucket_arn": (f"{to}.Bucket", f"arn:aws:s3:::{other}"),
-        "destination.bucket.format": (f"{to}.Format", "ORC"),
-        "destination.bucket.prefix": (f"{to}.Prefix", "other"),
-        "destination.bucket.account_id": (f"{to}.AccountId", "999999999999"),
-    }
-
-    put = lambda s3, b, api: s3.put_bucket_inventory_configuration(Bucket=b, **api)
-    changes = [change(f"inventory.{path}", "", {place: value}) for path, (place, value) in words.items()]
-    return Part(put, {"Id": "all", "InventoryConfiguration": api}, "aws_s3_bucket_inventory", split, {}, changes)

@@ -31,7 +31,10 @@ def policies(lab):
     bucket = Bucket(lab)
     document = parts.policy(bucket.name, bucket.site.account)
     root = document["Statement"][1]
-    live, declared = (document | {"Statement": [document["Statement"][0], root | {"Principal": {"AWS": p}}]} for p in (f"arn:aws:iam::{bucket.site.account}:root", bucket.site.account))
+    live, declared = (
+        document | {"Statement": [document["Statement"][0], root | {"Principal": {"AWS": p}}]}
+        for p in (f"arn:aws:iam::{bucket.site.account}:root", bucket.site.account)
+    )
     bucket.policy(live, declared).declare()
     bucket.silent("policy", "account id for its root")
 
@@ -50,22 +53,51 @@ def orders(lab):
     case(rules.lifecycle(), "lifecycle_configuration.rule.transition", "transitions in another order", two)
     methods = lambda api: {"CORSRules": [api["CORSRules"][0] | {"AllowedMethods": ["PUT", "GET"]}]}
     case(rules.cors(), "cors_rule.allowed_methods", "methods in another order", methods)
-    case(rules.inline_cors(), "cors_rule.id", "a rule gets a name that the block can't hold", lambda api: {"CORSRules": [api["CORSRules"][0] | {"ID": "made"}]}, "inline")
+    case(
+        rules.inline_cors(),
+        "cors_rule.id",
+        "a rule gets a name that the block can't hold",
+        lambda api: {"CORSRules": [api["CORSRules"][0] | {"ID": "made"}]},
+        "inline",
+    )
     bucket = Bucket(lab)
-    bucket.silent("tags", "the same tags in another order", lambda: bucket.s3.put_bucket_tagging(Bucket=bucket.name, Tagging={"TagSet": pairs(bucket.tags)[::-1]}))
+    bucket.silent(
+        "tags",
+        "the same tags in another order",
+        lambda: bucket.s3.put_bucket_tagging(Bucket=bucket.name, Tagging={"TagSet": pairs(bucket.tags)[::-1]}),
+    )
     bucket.declare()
 
 
 def defaults(lab):
     """Defaults spelled out, empty against absent, and what is stored in the bucket."""
     bucket = Bucket(lab).declare()
-    bucket.silent("acceleration_status", "suspended where it never was on", lambda b=bucket: b.s3.put_bucket_accelerate_configuration(Bucket=b.name, AccelerateConfiguration={"Status": "Suspended"}))
+    bucket.silent(
+        "acceleration_status",
+        "suspended where it never was on",
+        lambda b=bucket: b.s3.put_bucket_accelerate_configuration(Bucket=b.name, AccelerateConfiguration={"Status": "Suspended"}),
+    )
     bucket = Bucket(lab).declare()
     bucket.silent("", "an object is stored", lambda b=bucket: b.s3.put_object(Bucket=b.name, Key="a", Body=b"a"))
     bucket = Bucket(lab).declare()
-    bucket.silent("acl", "the owner's grant written out", lambda b=bucket: parts.grants().put(b.s3, b.name, {"Owner": {"ID": parts.OWNER}, "Grants": [{"Grantee": {"ID": parts.OWNER, "Type": "CanonicalUser"}, "Permission": "FULL_CONTROL"}]}))
+    bucket.silent(
+        "acl",
+        "the owner's grant written out",
+        lambda b=bucket: parts.grants().put(
+            b.s3,
+            b.name,
+            {
+                "Owner": {"ID": parts.OWNER},
+                "Grants": [{"Grantee": {"ID": parts.OWNER, "Type": "CanonicalUser"}, "Permission": "FULL_CONTROL"}],
+            },
+        ),
+    )
     empty = {"Rules": [{"ID": "all", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 10}}]}
-    for what, filter_ in (("an empty filter for an empty prefix", {"filter": [{}]}), ("no filter for an empty prefix", {}), ("an empty prefix outside the filter", {"prefix": ""})):
+    for what, filter_ in (
+        ("an empty filter for an empty prefix", {"filter": [{}]}),
+        ("no filter for an empty prefix", {}),
+        ("an empty prefix outside the filter", {"prefix": ""}),
+    ):
         part = rules.lifecycle()
         part.api, part.split, part.inline = empty, {"rule": {"id": "all", "status": "Enabled", "expiration": {"days": 10}} | filter_}, {}
         bucket = Bucket(lab).has(part).declare()
@@ -102,10 +134,18 @@ def ignored(lab):
     """What the user asked not to hear of."""
     bucket = Bucket(lab).declare()
     lab.ignore.append(f"{bucket.site.account}/global/aws_s3_bucket/{bucket.name}/tags.*")
-    bucket.silent("tags.Owner", "ignored by .driftignore", lambda b=bucket: b.s3.put_bucket_tagging(Bucket=b.name, Tagging={"TagSet": pairs(b.tags | {"Owner": "x"})}))
+    bucket.silent(
+        "tags.Owner",
+        "ignored by .driftignore",
+        lambda b=bucket: b.s3.put_bucket_tagging(Bucket=b.name, Tagging={"TagSet": pairs(b.tags | {"Owner": "x"})}),
+    )
     bucket = Bucket(lab).declare()
     lab.ignore.append(f"*/*/aws_s3_bucket/{bucket.name}/**")
-    bucket.silent("versioning.enabled", "its bucket is ignored", lambda b=bucket: b.s3.put_bucket_versioning(Bucket=b.name, VersioningConfiguration={"Status": "Suspended"}))
+    bucket.silent(
+        "versioning.enabled",
+        "its bucket is ignored",
+        lambda b=bucket: b.s3.put_bucket_versioning(Bucket=b.name, VersioningConfiguration={"Status": "Suspended"}),
+    )
 
 
 def build(lab):

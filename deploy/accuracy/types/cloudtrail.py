@@ -202,14 +202,27 @@ def nothing(lab, ready):
     """What means nothing."""
     trail = Trail(lab, ready, selectors=PLAIN)
     order = put(PLAIN, "0.DataResources.0.Values", PLAIN[0]["DataResources"][0]["Values"][::-1])
-    trail.silent("event_selector", "values in another order", lambda t=trail: t.trails.put_event_selectors(TrailName=t.name, EventSelectors=order))
+    trail.silent(
+        "event_selector", "values in another order", lambda t=trail: t.trails.put_event_selectors(TrailName=t.name, EventSelectors=order)
+    )
     trail = Trail(lab, ready, advanced=ADVANCED)
     fields = put(ADVANCED, "0.FieldSelectors", ADVANCED[0]["FieldSelectors"][::-1])
-    trail.silent("advanced_event_selector", "fields in another order", lambda t=trail: t.trails.put_event_selectors(TrailName=t.name, AdvancedEventSelectors=fields))
+    trail.silent(
+        "advanced_event_selector",
+        "fields in another order",
+        lambda t=trail: t.trails.put_event_selectors(TrailName=t.name, AdvancedEventSelectors=fields),
+    )
     trail = Trail(lab, ready)
     default = [{"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": []}]
-    trail.silent("event_selector", "the default spelled out", lambda t=trail: t.trails.put_event_selectors(TrailName=t.name, EventSelectors=default))
-    trail = Trail(lab, ready, insights=["ApiCallRateInsight", "ApiErrorRateInsight"], declared=lambda t: {"insight_selector": [{"insight_type": x} for x in ("ApiErrorRateInsight", "ApiCallRateInsight")]})
+    trail.silent(
+        "event_selector", "the default spelled out", lambda t=trail: t.trails.put_event_selectors(TrailName=t.name, EventSelectors=default)
+    )
+    trail = Trail(
+        lab,
+        ready,
+        insights=["ApiCallRateInsight", "ApiErrorRateInsight"],
+        declared=lambda t: {"insight_selector": [{"insight_type": x} for x in ("ApiErrorRateInsight", "ApiCallRateInsight")]},
+    )
     trail.silent("insight_selector", "declared in another order")
     trail = Trail(lab, ready)
 
@@ -218,9 +231,20 @@ def nothing(lab, ready):
         t.trails.start_logging(Name=t.name)
 
     trail.silent("enable_logging", "stopped and started again", again)
-    Trail(lab, ready, declared=lambda t: {"sns_topic_name": f"arn:aws:sns:{REGION}:{t.account}:trails"}).silent("sns_topic_name", "declared by ARN")
-    Trail(lab, ready, declared=lambda t: {"cloud_watch_logs_group_arn": t.group("trails").removesuffix(":*")}).silent("cloud_watch_logs_group_arn", "declared without its end")
-    Trail(lab, ready, SnsTopicName=None, S3KeyPrefix=None, KmsKeyId=None, declared=lambda t: {"sns_topic_name": None, "s3_key_prefix": None, "kms_key_id": None}).silent("", "null for empty")
+    Trail(lab, ready, declared=lambda t: {"sns_topic_name": f"arn:aws:sns:{REGION}:{t.account}:trails"}).silent(
+        "sns_topic_name", "declared by ARN"
+    )
+    Trail(lab, ready, declared=lambda t: {"cloud_watch_logs_group_arn": t.group("trails").removesuffix(":*")}).silent(
+        "cloud_watch_logs_group_arn", "declared without its end"
+    )
+    Trail(
+        lab,
+        ready,
+        SnsTopicName=None,
+        S3KeyPrefix=None,
+        KmsKeyId=None,
+        declared=lambda t: {"sns_topic_name": None, "s3_key_prefix": None, "kms_key_id": None},
+    ).silent("", "null for empty")
     trail = Trail(lab, ready)
     kms, alias = trail.site.client("kms"), f"alias/{trail.name}"
     made = kms.create_key(Description="trails")["KeyMetadata"]

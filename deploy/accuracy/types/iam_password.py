@@ -54,7 +54,9 @@ def build(lab, _wanted):
         policy = Policy(lab)
         policy.site.gone(ID, lambda p=policy: p.iam.delete_account_password_policy())
     Policy(lab, agreed={"max_password_age": 0}, declared={"max_password_age": None}).site.silent(ID, "max_password_age", "null for never")
-    Policy(lab, agreed={"password_reuse_prevention": 0}, declared={"password_reuse_prevention": 0}).site.silent(ID, "password_reuse_prevention", "0 for none")
+    Policy(lab, agreed={"password_reuse_prevention": 0}, declared={"password_reuse_prevention": 0}).site.silent(
+        ID, "password_reuse_prevention", "0 for none"
+    )
     Policy(lab, declared={"hard_expiry": None}).site.silent(ID, "hard_expiry", "null for off")
     policy = Policy(lab)
     policy.site.silent(ID, "", "the same policy set again", lambda p=policy: p.update())

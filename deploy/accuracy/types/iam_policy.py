@@ -15,7 +15,9 @@ class Policy:
         self.iam, self.name = self.site.client("iam"), self.site.name("policy")
         self.document = document or _iam.document(self.site.account)
         own, self.tags = self.site.tags()
-        made = self.iam.create_policy(PolicyName=self.name, Path=path, PolicyDocument=text(self.document), Description="orders", Tags=pairs(self.tags))["Policy"]
+        made = self.iam.create_policy(
+            PolicyName=self.name, Path=path, PolicyDocument=text(self.document), Description="orders", Tags=pairs(self.tags)
+        )["Policy"]
         self.arn = made["Arn"]
         attributes = {
             "arn": self.arn,
@@ -51,7 +53,9 @@ def changes(lab):
     policy.change("policy", "no longer administrator", lambda p=policy: p.version(_iam.document()))
     policy = Policy(lab)
     policy.version(_iam.ADMIN, default=False)
-    policy.change("policy", "another version, administrator", lambda p=policy: p.iam.set_default_policy_version(PolicyArn=p.arn, VersionId="v2"))
+    policy.change(
+        "policy", "another version, administrator", lambda p=policy: p.iam.set_default_policy_version(PolicyArn=p.arn, VersionId="v2")
+    )
     for name, value in (("Owner", "somebody"), ("Environment", None), ("Extra", "new")):
         policy = Policy(lab)
         if value is None:

@@ -75,7 +75,11 @@ def plain(lab):
         role.change("description", turn(before, after), lambda r=role, a=after: r.iam.update_role(RoleName=r.name, Description=a))
     for before, after in ((3600, 43200), (7200, 3600)):
         role = Role(lab, MaxSessionDuration=before)
-        role.change("max_session_duration", turn(before, after), lambda r=role, a=after: r.iam.update_role(RoleName=r.name, Description="orders", MaxSessionDuration=a))
+        role.change(
+            "max_session_duration",
+            turn(before, after),
+            lambda r=role, a=after: r.iam.update_role(RoleName=r.name, Description="orders", MaxSessionDuration=a),
+        )
     role = Role(lab, PermissionsBoundary="edge")
     role.change("permissions_boundary", "given to none", lambda r=role: r.iam.delete_role_permissions_boundary(RoleName=r.name))
     for before, what in (("edge", "given to another"), (None, "none to given")):
@@ -113,7 +117,9 @@ def inline(lab):
     for shape in SHAPES:
         for what, edit in _iam.CHANGES.items():
             role = Role(lab, shape, inline=["app", "log"])
-            role.change("inline_policy.policy", what, lambda r=role, e=edit: r.put("app", e(r.documents["app"])), reported=("inline_policy",))
+            role.change(
+                "inline_policy.policy", what, lambda r=role, e=edit: r.put("app", e(r.documents["app"])), reported=("inline_policy",)
+            )
         role = Role(lab, shape, inline=["app"])
 
         def rename(role=role):
@@ -151,11 +157,17 @@ def nothing(lab):
         "services in another order": lambda d: put(d, "Statement.0.Principal.Service", d["Statement"][0]["Principal"]["Service"][::-1]),
         "one action as a list": lambda d: put(d, "Statement.0.Action", ["sts:AssumeRole"]),
         "principal in a list": lambda d: put(d, "Statement.1.Principal.AWS", [d["Statement"][1]["Principal"]["AWS"]]),
-        "condition value as a list": lambda d: put(d, "Statement.0.Condition.StringEquals.aws:SourceAccount", [d["Statement"][0]["Condition"]["StringEquals"]["aws:SourceAccount"]]),
+        "condition value as a list": lambda d: put(
+            d, "Statement.0.Condition.StringEquals.aws:SourceAccount", [d["Statement"][0]["Condition"]["StringEquals"]["aws:SourceAccount"]]
+        ),
     }
     for what, edit in trusted.items():
         role = Role(lab)
-        role.silent("assume_role_policy", what, lambda r=role, e=edit: r.iam.update_assume_role_policy(RoleName=r.name, PolicyDocument=text(e(r.trust))))
+        role.silent(
+            "assume_role_policy",
+            what,
+            lambda r=role, e=edit: r.iam.update_assume_role_policy(RoleName=r.name, PolicyDocument=text(e(r.trust))),
+        )
     bare = lambda d: put(d, "Statement.1.Principal.AWS", d["Statement"][1]["Principal"]["AWS"].split(":")[4])
     Role(lab, written=bare).silent("assume_role_policy", "declared with the account id for its root")
     for number, (what, edit) in enumerate(_iam.WORDS.items()):
@@ -175,9 +187,17 @@ def nothing(lab):
 
     role.silent("", "put into an instance profile", profile)
     role = Role(lab)
-    role.silent("", "a role beside it that nobody declared", lambda r=role: r.iam.create_role(RoleName=f"{r.name}-x", AssumeRolePolicyDocument=text(r.trust)))
+    role.silent(
+        "",
+        "a role beside it that nobody declared",
+        lambda r=role: r.iam.create_role(RoleName=f"{r.name}-x", AssumeRolePolicyDocument=text(r.trust)),
+    )
     role = Role(lab)
-    role.silent("", "AWS makes a role for a service", lambda r=role: r.iam.create_service_linked_role(AWSServiceName="autoscaling.amazonaws.com", CustomSuffix=r.name))
+    role.silent(
+        "",
+        "AWS makes a role for a service",
+        lambda r=role: r.iam.create_service_linked_role(AWSServiceName="autoscaling.amazonaws.com", CustomSuffix=r.name),
+    )
 
 
 def build(lab, _wanted):

@@ -79,7 +79,14 @@ class User:
         for number, arn in enumerate(arns):
             self.iam.attach_user_policy(UserName=self.name, PolicyArn=arn)
             if self.shape == SHAPES[2]:
-                attributes = {"id": f"{self.name}-{number}", "name": "some", "policy_arn": arn, "users": [self.name], "roles": [], "groups": []}
+                attributes = {
+                    "id": f"{self.name}-{number}",
+                    "name": "some",
+                    "policy_arn": arn,
+                    "users": [self.name],
+                    "roles": [],
+                    "groups": [],
+                }
                 self.site.declare(attributes, "aws_iam_policy_attachment", name=f"some{number}")
             else:
                 attributes = {"id": f"{self.name}-{number}", "user": self.name, "policy_arn": arn}
@@ -90,7 +97,9 @@ class User:
     def has_key(self):
         public = ssh_key(self.site.number)
         self.key = self.iam.upload_ssh_public_key(UserName=self.name, SSHPublicKeyBody=public)["SSHPublicKey"]["SSHPublicKeyId"]
-        self.part("aws_iam_user_ssh_key", username=self.name, encoding="SSH", public_key=public, ssh_public_key_id=self.key, status="Active")
+        self.part(
+            "aws_iam_user_ssh_key", username=self.name, encoding="SSH", public_key=public, ssh_public_key_id=self.key, status="Active"
+        )
 
     def put(self, name, document):
         self.iam.put_user_policy(UserName=self.name, PolicyName=name, PolicyDocument=text(document))
@@ -123,7 +132,11 @@ def signing_in(lab):
     user = User(lab, login=True)
     user.change("login_profile", "password gone", lambda u=user: u.iam.delete_login_profile(UserName=u.name), covers=())
     user = User(lab, key=True)
-    user.change("ssh_key.status", "Active to Inactive", lambda u=user: u.iam.update_ssh_public_key(UserName=u.name, SSHPublicKeyId=u.key, Status="Inactive"))
+    user.change(
+        "ssh_key.status",
+        "Active to Inactive",
+        lambda u=user: u.iam.update_ssh_public_key(UserName=u.name, SSHPublicKeyId=u.key, Status="Inactive"),
+    )
     user = User(lab, key=True)
 
     def another(user=user):
@@ -132,7 +145,12 @@ def signing_in(lab):
 
     user.change("ssh_key.public_key", "another key in its place", another)
     user = User(lab, key=True)
-    user.change("ssh_key", "one more", lambda u=user: u.iam.upload_ssh_public_key(UserName=u.name, SSHPublicKeyBody=ssh_key(u.site.number + 6000)), covers=())
+    user.change(
+        "ssh_key",
+        "one more",
+        lambda u=user: u.iam.upload_ssh_public_key(UserName=u.name, SSHPublicKeyBody=ssh_key(u.site.number + 6000)),
+        covers=(),
+    )
 
 
 def rights(lab):
@@ -142,11 +160,15 @@ def rights(lab):
             user.group("writers")
             user.change("group_membership.groups", what, lambda u=user: u.iam.add_user_to_group(GroupName="writers", UserName=u.name))
         user = User(lab, shape, groups=("readers", "writers"))
-        user.change("group_membership.groups", "one less", lambda u=user: u.iam.remove_user_from_group(GroupName="writers", UserName=u.name))
+        user.change(
+            "group_membership.groups", "one less", lambda u=user: u.iam.remove_user_from_group(GroupName="writers", UserName=u.name)
+        )
         for given in ((), (AUDITOR,)):
             for what, arn in (("one more", BUCKETS), ("one more, administrator", ADMINISTRATOR)):
                 user = User(lab, shape, managed=given)
-                user.change("policy_attachment", what, lambda u=user, a=arn: u.iam.attach_user_policy(UserName=u.name, PolicyArn=a), covers=())
+                user.change(
+                    "policy_attachment", what, lambda u=user, a=arn: u.iam.attach_user_policy(UserName=u.name, PolicyArn=a), covers=()
+                )
         user = User(lab, shape, managed=(VIEWER, AUDITOR))
 
         def swap(user=user):
@@ -180,7 +202,14 @@ def nothing(lab):
     run = lambda u=user: u.iam.update_login_profile(UserName=u.name, Password="0ther!Passw0rd!Passw0rd", PasswordResetRequired=False)
     user.silent("login_profile.password_reset_required", "the user has signed in and set a password", run)
     user = User(lab, groups=("readers", "writers"))
-    user.silent("group_membership", "left and joined again, in another order", lambda u=user: [u.iam.remove_user_from_group(GroupName="readers", UserName=u.name), u.iam.add_user_to_group(GroupName="readers", UserName=u.name)])
+    user.silent(
+        "group_membership",
+        "left and joined again, in another order",
+        lambda u=user: [
+            u.iam.remove_user_from_group(GroupName="readers", UserName=u.name),
+            u.iam.add_user_to_group(GroupName="readers", UserName=u.name),
+        ],
+    )
     user = User(lab)
     user.silent("", "rotates an access key", lambda u=user: u.iam.create_access_key(UserName=u.name))
 

@@ -95,7 +95,9 @@ def plain(lab):
 def policies(lab):
     words = {
         "admits everybody": lambda d: put(d, "Statement.2", allow("*", "kms:Decrypt", "All")),
-        "admits another account": lambda d: put(d, "Statement.2", allow({"AWS": f"arn:aws:iam::{STRANGER}:root"}, "kms:Decrypt", "Partner")),
+        "admits another account": lambda d: put(
+            d, "Statement.2", allow({"AWS": f"arn:aws:iam::{STRANGER}:root"}, "kms:Decrypt", "Partner")
+        ),
         "more actions": lambda d: put(d, "Statement.1.Action.2", "kms:ScheduleKeyDeletion"),
         "another role": lambda d: put(d, "Statement.1.Principal.AWS", d["Statement"][1]["Principal"]["AWS"] + "2"),
         "one statement less": lambda d: put(d, "Statement.1", None),

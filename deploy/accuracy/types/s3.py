@@ -1,9 +1,9 @@
 """aws_s3_bucket: every configuration as a split resource and, where the bucket has it inline, as the refresh left it there."""
 
-
 from ..edit import get, put
 from ..lab import pairs, turn
 from ..world import REGION
+from . import _s3_copies as copies
 from . import _s3_parts as parts
 from . import _s3_rules as rules
 from . import _s3_silent as silent
@@ -40,9 +40,9 @@ def all_parts(account):
         rules.inline_cors(),
         rules.website(),
         rules.redirect(),
-        rules.replication(account, logs, others, key),
-        rules.notification(account),
-        rules.inventory(account, logs, others),
+        copies.replication(account, logs, others, key),
+        copies.notification(account),
+        copies.inventory(account, logs, others),
     ]
 
 
@@ -140,7 +140,13 @@ def additions(lab, ready):
 
 def rich(lab, ready):
     """Buckets that have everything at once: untouched, and with one change."""
-    touched = ("versioning.enabled", "logging.target_prefix", "lifecycle_configuration.rule.status", "replication_configuration.role", "notification.queue.events")
+    touched = (
+        "versioning.enabled",
+        "logging.target_prefix",
+        "lifecycle_configuration.rule.status",
+        "replication_configuration.role",
+        "notification.queue.events",
+    )
     for path in (*touched, *(None,) * 6):
         shape = "inline" if lab.counts["aws_s3_bucket"] % 2 else "split"
         bucket = Bucket(lab, shape)
@@ -163,7 +169,13 @@ def policies(lab):
     """The policy in both shapes, each change on a bucket of its own."""
 
     def admits(document, principal, sid):
-        allow = {"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": "s3:GetObject", "Resource": document["Statement"][1]["Resource"]}
+        allow = {
+            "Sid": sid,
+            "Effect": "Allow",
+            "Principal": principal,
+            "Action": "s3:GetObject",
+            "Resource": document["Statement"][1]["Resource"],
+        }
         return document | {"Statement": [*document["Statement"], allow]}
 
     words = {
