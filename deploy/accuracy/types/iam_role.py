@@ -200,9 +200,32 @@ def nothing(lab):
     )
 
 
+def others(lab):
+    """Roles that others declare elsewhere, with one policy of ours."""
+    for given in ((AUDITOR, VIEWER), (AUDITOR,)):
+        site = lab.site("aws_iam_role")
+        iam, name = site.client("iam"), site.name("others-role")
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=text(_iam.trust(site.account)))
+        for arn in given:
+            iam.attach_role_policy(RoleName=name, PolicyArn=arn)
+        attributes = {"id": f"{name}-0", "role": name, "policy_arn": AUDITOR}
+        site.declare(attributes, "aws_iam_role_policy_attachment", managed=name)
+        if len(given) > 1:
+            site.silent(
+                name,
+                "managed_policy_arns",
+                "its owners attach another",
+                lambda i=iam, n=name: i.attach_role_policy(RoleName=n, PolicyArn=BUCKETS),
+            )
+        else:
+            run = lambda i=iam, n=name: i.detach_role_policy(RoleName=n, PolicyArn=AUDITOR)
+            site.change(name, "managed_policy_arns", "one less", run, shape="of a role of others")
+
+
 def build(lab, _wanted):
     plain(lab)
     trusts(lab)
     inline(lab)
     managed(lab)
     nothing(lab)
+    others(lab)

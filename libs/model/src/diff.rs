@@ -143,7 +143,7 @@ fn verdict(attribute: &Attribute, declared: &Declared, snapshot: &Snapshot, base
     if expected == actual {
         return Verdict::Same;
     }
-    let scope = same::Scope { snapshot, ignored: &baseline.ignored };
+    let scope = same::Scope { snapshot, ignored: &baseline.ignored, partial: &baseline.partial };
     if let Kind::Map(kind) = attribute.kind {
         return Verdict::Differs(keys(attribute, kind, expected, actual, &scope));
     }

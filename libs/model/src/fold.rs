@@ -53,6 +53,10 @@ struct Folding<'a> {
     hidden: BTreeMap<&'a str, BTreeSet<String>>,
     origins: Vec<Origin>,
     ignored: BTreeSet<String>,
+    /// Paths that some source says it declares whole.
+    whole: BTreeSet<&'a str>,
+    /// Whether the resource itself is declared, and not only parts of it.
+    itself: bool,
 }
 
 /// Folds the parts of one resource. Parts of other types' instances are passed over. Where sources disagree on a value an
@@ -70,6 +74,8 @@ pub fn fold(ty: &Type, parts: &[Part]) -> Baseline {
         hidden: BTreeMap::new(),
         origins: Vec::new(),
         ignored: BTreeSet::new(),
+        whole: BTreeSet::new(),
+        itself: false,
     };
     for (part, instance) in sorted {
         folding.take(part, instance);
@@ -101,6 +107,7 @@ impl<'a> Folding<'a> {
             line: instance.line.or(part.origin.line),
         });
         let sight = InstanceSight::new(instance);
+        self.itself |= part.origin.origin == APPROVED || self.ty.is(&instance.kind);
         if part.origin.origin == APPROVED {
             self.approved(instance, origin);
         } else if self.ty.is(&instance.kind) {
@@ -174,6 +181,9 @@ impl<'a> Folding<'a> {
         for (path, source) in &fold.paths {
             let Some(attribute) = ty.attributes.get(path).filter(|a| agreed(a)) else { continue };
             self.covered.insert(path);
+            if fold.whole || !fold.element {
+                self.whole.insert(path);
+            }
             let found = find_in(sight, std::slice::from_ref(source), attribute);
             if fold.whole && !matches!(attribute.kind, Kind::Set(_) | Kind::List(_)) {
                 // names alone: what they hold is declared elsewhere, that there is nothing else is said here
@@ -206,6 +216,9 @@ impl<'a> Folding<'a> {
             let Some(first) = said.first() else { continue };
             let (origin, approved) = (first.origin, first.rank == Rank::Approved);
             baseline.ignored.extend(first.lacks.iter().map(|field| format!("{path}.{field}")));
+            if first.element && !self.itself && !self.whole.contains(path) {
+                baseline.partial.insert(path.to_owned());
+            }
             let value = if first.element && !approved {
                 let all = said.iter().filter(|s| s.element).flat_map(|s| match &s.value {
                     Value::Array(a) => a.clone(),

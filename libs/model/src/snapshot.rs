@@ -53,6 +53,10 @@ pub struct Baseline {
     /// shape in which they are declared can't hold.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub ignored: BTreeSet<String>,
+    /// Paths of which single elements are declared, by resources of their own, while nobody declares the resource itself:
+    /// these must be there, others are someone else's.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub partial: BTreeSet<String>,
     /// Paths on which sources disagree, each worth a finding: path to a sentence.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub conflicts: BTreeMap<String, String>,

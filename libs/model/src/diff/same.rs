@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::catalogue::kind::starts;
 use crate::catalogue::{Attribute, Kind, Scalar};
-use crate::normal::lookup;
+use crate::normal::{lookup, rules};
 use crate::sight::part;
 use crate::{Snapshot, canonical};
 
@@ -18,6 +18,8 @@ pub(super) struct Scope<'a> {
     pub(super) snapshot: &'a Snapshot,
     /// Paths that the author asked to ignore.
     pub(super) ignored: &'a BTreeSet<String>,
+    /// Paths of which more may be there than was declared.
+    pub(super) partial: &'a BTreeSet<String>,
 }
 
 /// Compares by the attribute's kind; absent is its default.
@@ -42,11 +44,12 @@ pub(super) fn same(
     if e == a {
         return Some(true);
     }
+    let subset = attribute.subset || scope.partial.contains(path);
     match attribute.kind {
         Kind::Scalar(kind) => scalars(kind, e, a, scope),
         Kind::List(kind) => pairwise(e, a, |e, a| scalars(kind, e, a, scope)),
-        Kind::Set(kind) => matched(e, a, attribute.subset, |e, a| scalars(kind, e, a, scope)),
-        Kind::Blocks => matched(e, a, attribute.subset, |e, a| block(attribute, path, e, a, scope)),
+        Kind::Set(kind) => matched(e, a, subset, |e, a| scalars(kind, e, a, scope)),
+        Kind::Blocks => matched(e, a, subset, |e, a| block(attribute, path, e, a, scope)),
         Kind::BlockList => pairwise(e, a, |e, a| block(attribute, path, e, a, scope)),
         Kind::Map(kind) => {
             let (Some(e), Some(a)) = (e.as_object(), a.as_object()) else { return Some(false) };
@@ -55,7 +58,8 @@ pub(super) fn same(
             if same_names { all(&mut values) } else { Some(false) }
         }
         Kind::Json => scalars(Scalar::Json, e, a, scope),
-        Kind::Policy | Kind::Rules => Some(false),
+        Kind::Rules => Some(subset && rules::within(e, a)),
+        Kind::Policy => Some(false),
     }
 }
 

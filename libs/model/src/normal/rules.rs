@@ -66,6 +66,12 @@ pub fn canonical(rules: &[Value], own: &str) -> Value {
     if written.is_empty() { Value::Null } else { Value::Array(written) }
 }
 
+/// Whether canonical rules are all among others.
+pub(crate) fn within(some: &Value, all: &Value) -> bool {
+    let lists = [some, all].into_iter().filter_map(Value::as_array);
+    canonical(&lists.flatten().cloned().collect::<Vec<_>>(), "") == *all
+}
+
 fn member<'a>(rule: &'a Value, names: &[&str]) -> Option<&'a Value> {
     names.iter().find_map(|n| rule.get(n).filter(|v| !v.is_null()))
 }

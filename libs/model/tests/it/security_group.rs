@@ -156,3 +156,18 @@ fn each_change_is_one_drift() {
     let aws = json!({ "Tags": [{ "Key": "Owner", "Value": "net" }, { "Key": "aws:backup:source", "Value": "x" }] });
     assert!(compared(SG, &seen(SG, &with(&base, &aws), &json!({})), &agreed(SG, &[(SG, state())])).is_empty());
 }
+
+#[test]
+fn of_a_group_that_others_declare_only_the_own_rules_must_be_there() {
+    let rule = json!({ "security_group_id": "sg-1", "cidr_ipv4": "10.0.0.0/8", "description": "inside", "from_port": 443, "to_port": 443, "ip_protocol": "tcp" });
+    let baseline = agreed(SG, &[("aws_vpc_security_group_ingress_rule", rule)]);
+    let found = |ingress: Value| compared(SG, &seen(SG, &live(ingress), &json!({})), &baseline);
+    assert_eq!(found(json!([https()])), Vec::<String>::new());
+    assert_eq!(found(json!([https(), ssh()])), Vec::<String>::new());
+    let wider = json!({ "IpProtocol": "tcp", "FromPort": 400, "ToPort": 500, "IpRanges": [{ "CidrIp": "10.0.0.0/8", "Description": "inside" }] });
+    for without in [json!([ssh()]), json!([])] {
+        let drifts = found(without);
+        assert!(drifts.len() == 1 && drifts[0].starts_with("ingress: "), "{drifts:?}");
+    }
+    assert_eq!(found(json!([wider])), Vec::<String>::new(), "rules are joined: whose the wider one is can't be told");
+}

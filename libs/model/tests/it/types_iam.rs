@@ -388,3 +388,17 @@ fn the_password_policy() {
     );
     assert_eq!(strict, ["max_password_age: 90 -> null"]);
 }
+
+#[test]
+fn of_a_role_that_others_declare_only_the_own_parts_must_be_there() {
+    let mut more = role();
+    more["AttachedManagedPolicies"] = attached(&[OWN, ADMIN]);
+    let parts = role_split().split_off(1);
+    assert_eq!(drifting(ROLE, &more, &roles(), &parts), Vec::<String>::new());
+    assert_eq!(drifting(ROLE, &more, &roles(), &role_split()), ["managed_policy_arns"]);
+    let mut less = role();
+    less["AttachedManagedPolicies"] = attached(&[ADMIN]);
+    assert_eq!(drifting(ROLE, &less, &roles(), &parts), ["managed_policy_arns"]);
+    let whole = vec![("aws_iam_role_policy_attachments_exclusive", json!({ "role_name": "r1", "policy_arns": [OWN] }))];
+    assert_eq!(drifting(ROLE, &more, &roles(), &whole), ["managed_policy_arns"]);
+}
