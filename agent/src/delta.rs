@@ -39,8 +39,18 @@ pub enum Remember {
     Nothing,
 }
 
-/// Plans what to send of a scope, in order: snapshots, tombstones, manifest. Tombstones only after a whole listing.
-pub fn plan(seen: &ScopeSeen, known: &Known) -> Result<Vec<Entry>, Error> {
+/// What was there and is not in a whole listing.
+pub fn left_out(seen: &ScopeSeen, known: &Known) -> Result<Vec<String>, Error> {
+    if !seen.listed {
+        return Ok(Vec::new());
+    }
+    let ids = known.ids(&seen.scope)?;
+    Ok(ids.into_iter().filter(|id| seen.ids.binary_search(id).is_err()).collect())
+}
+
+/// Plans what to send of a scope, in order: snapshots, tombstones of what is gone, manifest. The latter two only after a
+/// whole listing.
+pub fn plan(seen: &ScopeSeen, gone: &[String], known: &Known) -> Result<Vec<Entry>, Error> {
     let mut entries = Vec::new();
     for snapshot in &seen.snapshots {
         let entry = snapshot_entry(snapshot);
@@ -51,13 +61,11 @@ pub fn plan(seen: &ScopeSeen, known: &Known) -> Result<Vec<Entry>, Error> {
     if !seen.listed {
         return Ok(entries);
     }
-    for id in known.ids(&seen.scope)? {
-        if seen.ids.binary_search(&id).is_err() {
-            let scope = &seen.scope;
-            let key = ResourceKey::new(&scope.account, &scope.region, &scope.kind, id);
-            let key = InputKey::Snapshot(key).encode();
-            entries.push(Entry { key, body: None, hash: Vec::new(), arn: String::new(), remember: Remember::Gone });
-        }
+    for id in gone.iter().filter(|id| seen.ids.binary_search(id).is_err()) {
+        let scope = &seen.scope;
+        let key = ResourceKey::new(&scope.account, &scope.region, &scope.kind, id);
+        let key = InputKey::Snapshot(key).encode();
+        entries.push(Entry { key, body: None, hash: Vec::new(), arn: String::new(), remember: Remember::Gone });
     }
     let digest = digest(seen.ids.iter().map(|id| id.as_bytes()));
     let before = known.manifest(&seen.scope)?;

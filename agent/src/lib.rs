@@ -10,4 +10,4 @@ pub mod seen;
 mod window;
 
 pub use run::{Config, Reader, Round, run};
-pub use seen::ScopeSeen;
+pub use seen::{LookedUp, ScopeSeen};

@@ -6,18 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use driftline_model::CoverageStatus;
 use driftline_model::record::{AccountFacts, Cycle, InputKey, Listing};
+use driftline_model::{CoverageStatus, Scope};
 use driftline_proto::v1::{Reason, Record};
 use futures::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::ScopeSeen;
 use crate::delta::{self, Entry, Remember};
 use crate::known::{self, Known};
 use crate::link::{self, Link, Outcome};
+use crate::seen::{LookedUp, ScopeSeen};
+
+/// Most ids of a scope and round that are looked up: of more that is gone at once, the next listing is the second proof.
+const LOOK_UPS: usize = 100;
 
 /// Milliseconds since 1970 UTC: clocks are passed in.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -33,6 +36,11 @@ pub trait Reader: Send + Sync + 'static {
 
     /// One round over an account; scopes go to `out` as they are complete. A scope that failed is sent with its error.
     async fn round(&self, account: &str, reached: Reached, out: mpsc::Sender<ScopeSeen>) -> Round;
+
+    /// Looks ids of a scope up that its listing left out; those of the answer were asked for. A reader that can't asks for none.
+    async fn look_up(&self, _scope: &Scope, _ids: &[String]) -> Vec<(String, LookedUp)> {
+        Vec::new()
+    }
 }
 
 /// What a round covered.
@@ -186,7 +194,7 @@ impl<'a> Account<'a> {
         let mut listings = Vec::new();
         let sending = async {
             while let Some(seen) = scopes.recv().await {
-                listings.extend(self.scope(&seen).await?);
+                listings.extend(self.scope(seen).await?);
             }
             Ok::<_, Error>(())
         };
@@ -215,11 +223,18 @@ impl<'a> Account<'a> {
     }
 
     /// Sends what changed in a scope; its line in the cycle, unless it was complete and empty.
-    async fn scope(&mut self, seen: &ScopeSeen) -> Result<Option<Listing>, Error> {
+    async fn scope(&mut self, mut seen: ScopeSeen) -> Result<Option<Listing>, Error> {
         debug_assert!(seen.scope.account == self.account, "a reader stays within its account");
-        self.send(delta::plan(seen, &self.shared.known)?).await?;
+        let gone = delta::left_out(&seen, &self.shared.known)?;
+        if !gone.is_empty() {
+            let asked = &gone[..gone.len().min(LOOK_UPS)];
+            for (id, answer) in self.shared.reader.look_up(&seen.scope, asked).await {
+                seen.looked_up(id, &answer);
+            }
+        }
+        self.send(delta::plan(&seen, &gone, &self.shared.known)?).await?;
         let quiet = seen.status == CoverageStatus::Complete && seen.ids.is_empty() && seen.not_found.is_empty();
-        Ok(if quiet { None } else { Some(delta::listing(seen, &self.shared.known)?) })
+        Ok(if quiet { None } else { Some(delta::listing(&seen, &self.shared.known)?) })
     }
 
     /// Publishes in order and waits for every answer; what is durable is remembered.

@@ -2,6 +2,7 @@
 //! the answers into snapshots. What was not seen is told as coverage, never inferred.
 
 mod calls;
+mod look_up;
 mod resource;
 mod schedule;
 mod scope;
@@ -16,14 +17,15 @@ use driftline_model::catalogue::{Catalogue, Type};
 use driftline_model::record::AccountFacts;
 use driftline_model::resource::GLOBAL;
 use driftline_model::secret::SecretKey;
-use driftline_model::{CoverageStatus, Scope, Snapshot};
+use driftline_model::{CoverageStatus, Scope};
 use futures::stream::{self, StreamExt};
 use tokio::sync::{Mutex, mpsc};
 
-pub use schedule::Budget;
+pub use look_up::LookUps;
+pub use schedule::{Budget, Rounds};
 
-use crate::ScopeSeen;
 use crate::run::{Clock, Reached, Reader, Round};
+use crate::seen::{LookedUp, ScopeSeen};
 use calls::Calls;
 use schedule::Memory;
 
@@ -64,17 +66,6 @@ pub struct Collector {
     targets: BTreeMap<String, Target>,
     budget: Budget,
     memory: Mutex<BTreeMap<String, Arc<Mutex<Memory>>>>,
-}
-
-/// One resource looked up by its id.
-#[derive(Debug, Clone, PartialEq)]
-pub enum LookedUp {
-    /// It is there.
-    Found(Box<Snapshot>),
-    /// The API says that there is none.
-    NotFound,
-    /// Nobody knows, and why.
-    Unknown(String),
 }
 
 impl Collector {
@@ -139,42 +130,9 @@ impl Collector {
         memory.end_round(now);
     }
 
-    /// For looking resources of an account up one by one; none for an account that is not read.
-    pub fn look_ups(&self, account: &str) -> Option<LookUps<'_>> {
-        let target = self.targets.get(account)?;
-        Some(LookUps { collector: self, target, calls: Calls::new(self.client.clone(), target) })
-    }
-
     /// The accounts.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
         self.targets.values()
-    }
-}
-
-/// Looks resources up by their ids: proves that they are gone, or finds them. Types that can't be asked for one id are listed
-/// once more, once for all look-ups.
-pub struct LookUps<'a> {
-    collector: &'a Collector,
-    target: &'a Target,
-    calls: Calls,
-}
-
-impl LookUps<'_> {
-    /// Looks one resource up.
-    pub async fn find(&self, region: &str, kind: &str, id: &str) -> LookedUp {
-        let Some(kind) = self.collector.catalogue.get(kind) else {
-            return LookedUp::Unknown(format!("type {kind} is not in the catalogue"));
-        };
-        let reader = scope::Reader {
-            calls: &self.calls,
-            kind: Arc::clone(kind),
-            scope: Scope { account: self.target.account.clone(), region: region.into(), kind: kind.name.clone() },
-            target: self.target,
-            secret: &self.collector.secret,
-            began_ms: (self.collector.clock)(),
-            after_offset: -1,
-        };
-        reader.look_up(id).await
     }
 }
 
@@ -196,6 +154,14 @@ impl Reader for Collector {
             catalogue: self.catalogue.revision().to_owned(),
             regions: unique(|s| &s.region),
             types: unique(|s| &s.kind),
+        }
+    }
+
+    async fn look_up(&self, scope: &Scope, ids: &[String]) -> Vec<(String, LookedUp)> {
+        let by_id = self.catalogue.get(&scope.kind).is_some_and(|kind| kind.read.one.is_some());
+        match self.look_ups(&scope.account).filter(|_| by_id) {
+            Some(look_ups) => look_ups.find_all(scope, ids).await,
+            None => Vec::new(),
         }
     }
 }

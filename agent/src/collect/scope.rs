@@ -12,8 +12,9 @@ use futures::stream::{self, StreamExt};
 
 use super::calls::Calls;
 use super::resource::{self, answered, is_absent};
-use super::{LookedUp, Target, call_region, schedule, status};
-use crate::ScopeSeen;
+use super::schedule::Choice;
+use super::{Target, call_region, schedule, status};
+use crate::seen::{LookedUp, ScopeSeen};
 
 /// Resources of one scope that are read at the same time.
 const RESOURCES: usize = 8;
@@ -57,7 +58,7 @@ impl Reader<'_> {
     }
 
     /// Lists and reads; `choose` says which of the listed resources get their further calls now.
-    pub(crate) async fn read(self, choose: impl FnOnce(&[schedule::Listed]) -> Vec<bool>) -> ScopeSeen {
+    pub(crate) async fn read(self, choose: impl FnOnce(&[schedule::Listed]) -> Choice) -> ScopeSeen {
         let items = match self.list().await {
             Ok(items) => items,
             Err((status, error)) => return self.seen(status, Some(error), None, Vec::new()),
@@ -67,7 +68,7 @@ impl Reader<'_> {
         let listed: Vec<schedule::Listed> =
             items.iter().zip(&answers).map(|(item, known)| self.due(item, known)).collect();
         let chosen = choose(&listed);
-        let read: Vec<usize> = (0..items.len()).filter(|i| chosen.get(*i).copied().unwrap_or(true)).collect();
+        let read: Vec<usize> = (0..items.len()).filter(|i| chosen.read.get(*i).copied().unwrap_or(true)).collect();
         let several: Vec<_> = read.iter().map(|i| (self.listed(&items[*i], None), &answers[*i])).collect();
         let mut batched = resource::batches(&several).await;
         let work: Vec<_> = read.iter().enumerate().map(|(n, i)| (*i, batched.remove(&n).unwrap_or_default())).collect();
@@ -80,7 +81,20 @@ impl Reader<'_> {
             .buffer_unordered(RESOURCES)
             .collect()
             .await;
-        self.sum_up(&items, &answers, observed)
+        let overdue = chosen.overdue.map(|overdue| self.overdue(&overdue, &items, &answers));
+        self.sum_up(&items, &answers, observed, overdue)
+    }
+
+    /// What coverage says of resources that are known worse than promised.
+    fn overdue(&self, overdue: &schedule::Overdue, items: &[Value], answers: &[Answers]) -> String {
+        let oldest = Seen::new(&self.kind, self.context(None), &items[overdue.oldest], &answers[overdue.oldest]);
+        let (name, minutes) = (oldest.id().unwrap_or("a resource"), overdue.age_ms / 60_000);
+        let of = format!("{} of {} resources", overdue.resources, items.len());
+        format!(
+            "{name}: last read {} h {:02} min ago; {of} can't be read as often as `max_age` says",
+            minutes / 60,
+            minutes % 60
+        )
     }
 
     /// What the schedule needs to know of an item.
@@ -162,8 +176,9 @@ impl Reader<'_> {
         items: &[Value],
         answers: &[Answers],
         observed: Vec<(usize, Result<Observed, String>)>,
+        overdue: Option<String>,
     ) -> ScopeSeen {
-        let (mut snapshots, mut errors, mut listed) = (Vec::new(), Vec::new(), true);
+        let (mut snapshots, mut errors, mut listed) = (Vec::new(), Vec::from_iter(overdue), true);
         let mut skipped: BTreeSet<usize> = BTreeSet::new();
         for (i, result) in observed {
             match result {
@@ -223,30 +238,40 @@ impl Reader<'_> {
         }
     }
 
-    /// Looks one resource up: by the type's own call where it has one, else by listing once more.
+    /// Looks one resource up: by the type's own call where it has one, else by listing once more. Only what the API says in
+    /// so many words is NotFound: its error for that, or an answer that shows the resource as none any more.
     pub(crate) async fn look_up(self, id: &str) -> LookedUp {
-        let items = match &self.kind.read.one {
+        let (items, listed) = match &self.kind.read.one {
             Some(one) => {
                 let seen = Seen::new(&self.kind, self.context(Some(id)), &Value::Null, &NONE);
                 match self.calls.make(&self.scope.region, &one.call, &one.call.with.value(&seen)).await {
-                    Ok(answer) => one.elements(&answer),
-                    Err(error) if error.code().is_some_and(|c| one.missing.iter().any(|m| m == c)) => Vec::new(),
+                    Ok(answer) => (one.elements(&answer), one.missing.is_empty()),
+                    Err(error) if error.code().is_some_and(|c| one.missing.iter().any(|m| m == c)) => {
+                        return LookedUp::NotFound;
+                    }
                     Err(error) => return LookedUp::Unknown(error.to_string()),
                 }
             }
             None => match self.list().await {
-                Ok(items) => items,
+                Ok(items) => (items, true),
                 Err((_, error)) => return LookedUp::Unknown(error),
             },
         };
-        let contexts = self.contexts().await;
+        let contexts = if items.is_empty() { Contexts::new() } else { self.contexts().await };
+        let mut none_any_more = listed;
         for item in items {
-            match self.resource(&item, self.cut(&contexts, &item), None).await {
+            let answers = self.cut(&contexts, &item);
+            let own = Seen::new(&self.kind, self.context(None), &item, &answers).id().map(str::to_owned);
+            match self.resource(&item, answers, own.is_none().then_some(id)).await {
                 Ok(Observed::Resource(snapshot)) if snapshot.key.id == id => return LookedUp::Found(snapshot),
+                Ok(Observed::Skipped(_)) if own.is_none_or(|own| own == id) => none_any_more = true,
                 Ok(_) => {}
                 Err(error) => return LookedUp::Unknown(error),
             }
         }
-        LookedUp::NotFound
+        if none_any_more {
+            return LookedUp::NotFound;
+        }
+        LookedUp::Unknown("asked for it by id, the API answers without it".to_owned())
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use driftline_agent::collect::{Budget, Collector};
+use driftline_agent::collect::{Budget, Collector, Rounds};
 use driftline_analyzer::{AnalyzerConfig, WriterConfig};
 use driftline_bus::Log;
 use driftline_model::catalogue::Catalogue;
@@ -89,13 +89,15 @@ async fn collector(
     // Half of the rate of a common service (20 calls/s) over the interval, and of a minute at least: the rest is for listings
     // and retries. The limiter has the last word.
     let calls = usize::try_from(config.agent.interval.as_secs().max(60) * 10).unwrap_or(usize::MAX);
+    let ms = |time: std::time::Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    let (interval_ms, max_age_ms) = (ms(config.agent.interval), ms(config.agent.max_age));
     Ok(Arc::new(Collector::new(
         aws.client,
         Arc::clone(catalogue),
         secret.clone(),
         clock(),
         targets,
-        Budget::Calls(calls),
+        Budget::Round(Rounds { calls, interval_ms, max_age_ms }),
     )))
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use driftline_agent::ScopeSeen;
-use driftline_agent::collect::{Budget, Collector, LookedUp};
+use driftline_agent::collect::{Budget, Collector};
 use driftline_agent::run::Reached;
+use driftline_agent::{LookedUp, ScopeSeen};
 use driftline_assess::Assessor;
 use driftline_baseline::Import;
 use driftline_model::catalogue::{self, Catalogue};
