@@ -2,6 +2,7 @@
 //! `collect` reads (and is all that `driftline scan` needs), `delta` decides what to send, `link` carries it.
 
 pub mod collect;
+mod connect;
 pub mod delta;
 pub mod known;
 pub mod link;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use driftline_identity::ClientFiles;
 use driftline_proto::v1::agent_message::Message as ToAggregator;
 use driftline_proto::v1::aggregator_message::Message as FromAggregator;
 use driftline_proto::v1::ingest_client::IngestClient;
@@ -12,15 +13,17 @@ use driftline_proto::v1::{self, AgentMessage, AggregatorMessage, Reason, Record}
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Endpoint;
 
+use crate::connect::Connector;
 use crate::window::Window;
 
 /// How to reach the aggregator, and as whom.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `http://host:port`.
+    /// `https://host:port`, or `http://` on loopback.
     pub aggregator: String,
+    /// Certificate, key and CA for `https`.
+    pub tls: Option<ClientFiles>,
     /// The agent's name.
     pub agent: String,
     /// Its session, kept over reconnects.
@@ -79,18 +82,12 @@ impl Link {
         config: Config,
         shutdown: CancellationToken,
     ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), Error> {
-        let endpoint = Endpoint::from_shared(config.aggregator.clone())
-            .map_err(|e| Error::Address(config.aggregator.clone(), e.to_string()))?
-            .connect_timeout(Duration::from_secs(10))
-            .http2_keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_timeout(Duration::from_secs(20))
-            .keep_alive_while_idle(true)
-            .tcp_nodelay(true);
+        let connector = Connector::new(&config.aggregator, config.tls.clone())?;
         let (commands, receiver) = mpsc::channel(64);
         let reached = Arc::new(Mutex::new(HashMap::new()));
         let task = Task {
             config,
-            endpoint,
+            connector,
             commands: receiver,
             window: Window::new(1 << 20),
             claims: HashMap::new(),
@@ -128,7 +125,7 @@ impl Link {
 
 struct Task {
     config: Config,
-    endpoint: Endpoint,
+    connector: Connector,
     commands: mpsc::Receiver<Command>,
     window: Window<oneshot::Sender<Outcome>>,
     /// Accounts and the epochs under which they are held.
@@ -193,9 +190,9 @@ impl Task {
         if outgoing.send(message(ToAggregator::Hello(hello))).await.is_err() {
             return End::Done;
         }
-        let channel = match self.endpoint.connect().await {
+        let channel = match self.connector.connect().await {
             Ok(channel) => channel,
-            Err(error) => return End::Lost(chain(&error)),
+            Err(reason) => return End::Lost(reason),
         };
         let mut client = IngestClient::new(channel).max_decoding_message_size(1 << 20);
         let mut answers = match client.stream(ReceiverStream::new(receiver)).await {
@@ -236,7 +233,7 @@ impl Task {
         let mut beat = tokio::time::interval(self.beat);
         loop {
             if draining && self.window.is_empty() {
-                return End::Lost("the aggregator drains".to_owned());
+                return End::Lost("drained, to connect anew".to_owned());
             }
             if self.shutdown.is_cancelled() && self.window.is_empty() && self.commands.is_empty() {
                 return End::Done;
@@ -268,6 +265,8 @@ impl Task {
                 _ = beat.tick() => {
                     // A full queue is a sign of life by itself.
                     let _ = outgoing.try_send(message(ToAggregator::Heartbeat(v1::Heartbeat::default())));
+                    // Another certificate: what is under way is acknowledged first, then it is shown.
+                    draining |= self.connector.outdated();
                 }
                 () = self.shutdown.cancelled(), if !self.shutdown.is_cancelled() => {}
             }
@@ -337,14 +336,4 @@ fn message(message: ToAggregator) -> AgentMessage {
 
 fn claim(account: String, epoch: i64) -> AgentMessage {
     message(ToAggregator::Claim(v1::Claim { account, epoch, proof: Vec::new().into() }))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use driftline_identity::ClientFiles;
 use driftline_model::record::{AccountFacts, Cycle, InputKey, Listing};
 use driftline_model::{CoverageStatus, Scope};
 use driftline_proto::v1::{Reason, Record};
@@ -57,8 +58,10 @@ pub struct Round {
 /// How the agent works.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where the aggregator is.
+    /// Where the aggregator is: `https://host:port`, or `http://` on loopback.
     pub aggregator: String,
+    /// Certificate, key and CA; needed for `https`.
+    pub tls: Option<ClientFiles>,
     /// The agent's name.
     pub name: String,
     /// Folder of its own for what was acknowledged.
@@ -104,6 +107,7 @@ pub async fn run(
     let accounts = reader.accounts();
     let link_config = link::Config {
         aggregator: config.aggregator.clone(),
+        tls: config.tls.clone(),
         agent: config.name.clone(),
         session,
         accounts: accounts.keys().cloned().collect(),

@@ -3,6 +3,7 @@
 
 mod acks;
 mod check;
+mod listen;
 mod service;
 mod stream;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use driftline_bus::Log;
+use driftline_identity::Gate;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -30,8 +32,10 @@ pub struct Config {
     pub idle: Duration,
     /// How long a drain waits for agents to finish.
     pub drain: Duration,
-    /// Accounts that agents may speak for; empty is all of them.
-    pub accounts: Vec<String>,
+    /// A stream that lives this long is asked to come again, so that agents spread over new aggregators.
+    pub age: Duration,
+    /// Who may speak for what. None: plaintext, and anyone for any account; on loopback only.
+    pub gate: Option<Gate>,
 }
 
 impl Default for Config {
@@ -44,7 +48,8 @@ impl Default for Config {
             max_batch_records: 1000,
             idle: Duration::from_secs(90),
             drain: Duration::from_secs(10),
-            accounts: Vec::new(),
+            age: Duration::from_secs(3600),
+            gate: None,
         }
     }
 }
@@ -55,9 +60,15 @@ pub enum Error {
     /// The log could not be opened.
     #[error("log: {0}")]
     Log(#[from] driftline_bus::Error),
+    /// The listener can't be used.
+    #[error("listening: {0}")]
+    Listen(std::io::Error),
     /// The listener failed.
     #[error("serving agents: {0}")]
     Serve(#[from] tonic::transport::Error),
+    /// Anyone on the network could speak for any account.
+    #[error("agents without identity are served on loopback only, not on {0}: give certificates (`driftline certs`)")]
+    Plaintext(std::net::SocketAddr),
     /// The protocol's descriptors are broken: a defect of the build.
     #[error("descriptors: {0}")]
     Descriptors(String),
@@ -71,6 +82,13 @@ pub async fn run(
     log: Arc<dyn Log>,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
+    if config.gate.is_none() {
+        let address = listener.local_addr().map_err(Error::Listen)?;
+        if !address.ip().is_loopback() {
+            return Err(Error::Plaintext(address));
+        }
+        tracing::info!(%address, "agents are served in plaintext and without identity: loopback only");
+    }
     let producer = log.producer().await?;
     let drain = config.drain;
     let ingest = service::Ingest::new(config, Arc::clone(&producer), shutdown.clone());

@@ -9,10 +9,11 @@ use driftline_proto::v1;
 use driftline_proto::v1::ingest_server::IngestServer;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::listen::{Caller, connections};
 use crate::{Config, Error, stream};
 
 /// What the streams share.
@@ -42,8 +43,12 @@ impl v1::ingest_server::Ingest for Ingest {
         // Answers are small; an agent that does not read them is held up by its own window.
         let (answers, outgoing) = mpsc::channel(64);
         let ingest = self.clone();
+        let peer = request.extensions().get::<Caller>().and_then(|caller| caller.peer.clone());
+        if self.config.gate.is_some() && peer.is_none() {
+            return Err(Status::unauthenticated("no certificate"));
+        }
         tokio::spawn(async move {
-            if let Err(status) = stream::serve(ingest, request.into_inner(), &answers).await {
+            if let Err(status) = stream::serve(ingest, peer, request.into_inner(), &answers).await {
                 tracing::info!(code = ?status.code(), reason = status.message(), "stream ended");
                 let _ = answers.send(Err(status)).await;
             }
@@ -55,6 +60,7 @@ impl v1::ingest_server::Ingest for Ingest {
 /// Serves until `shutdown`, then until the streams have drained, at most the configured time.
 pub(crate) async fn serve(ingest: Ingest, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
     let config = Arc::clone(&ingest.config);
+    let incoming = connections(listener, config.gate.clone(), shutdown.clone());
     // A batch may hold several records: the message limit is the window, never more than 16 MB.
     let message = usize::try_from(config.window_bytes.clamp(1 << 20, 16 << 20)).unwrap_or(16 << 20);
     let service = IngestServer::new(ingest).max_decoding_message_size(message).max_encoding_message_size(1 << 20);
@@ -67,17 +73,23 @@ pub(crate) async fn serve(ingest: Ingest, listener: TcpListener, shutdown: Cance
     let draining = shutdown.clone();
     let server = tonic::transport::Server::builder()
         .max_concurrent_streams(8) // one ingest stream, health and reflection: nobody needs more on one connection
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(2 << 20)
-        .max_frame_size(64 << 10)
-        .http2_max_header_list_size(16 << 10)
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
-        .tcp_nodelay(true)
+        .initial_stream_window_size(1 << 20) // a round trip of 100 ms carries 10 MB/s, more than an agent reads
+        .initial_connection_window_size(2 << 20) // what a connection may make us hold beyond the window of its stream
+        .http2_adaptive_window(Some(false)) // or the two above would grow with a peer's speed
+        .max_frame_size(64 << 10) // a batch takes few frames, and no frame holds up an acknowledgement for long
+        .http2_max_header_list_size(16 << 10) // gRPC's own are below 1 KB; room for trace context
+        .http2_max_pending_accept_reset_streams(Some(20)) // streams opened and reset at once (rapid reset)
+        .http2_max_local_error_reset_streams(Some(64)) // streams that we had to reset: a peer with that many is hostile
+        .http2_keepalive_interval(Some(Duration::from_secs(30))) // below the idle limits of load balancers (60 s, 350 s)
+        .http2_keepalive_timeout(Some(Duration::from_secs(20))) // a dead peer holds its room for 50 s at most
+        .max_connection_age(config.age * 2) // streams go by themselves at half of it; this is for those that don't
+        .max_connection_age_grace(Duration::from_secs(60))
+        .timeout(Duration::from_secs(30)) // until a call is answered; a stream is at once
+        .accept_http1(false)
         .add_service(health_service)
         .add_service(reflection)
         .add_service(service)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move { draining.cancelled().await });
+        .serve_with_incoming_shutdown(incoming, async move { draining.cancelled().await });
     let limit = async {
         shutdown.cancelled().await;
         health.set_not_serving::<IngestServer<Ingest>>().await;

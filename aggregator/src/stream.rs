@@ -1,9 +1,11 @@
 //! One agent's stream: hello, claims, records in; welcome, epochs, acknowledgements and rejections out.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use driftline_bus::{Error as LogError, Outgoing};
+use driftline_identity::{Gate, Peer};
 use driftline_model::record::{self, InputKey, Session};
 use driftline_proto::v1::agent_message::Message as FromAgent;
 use driftline_proto::v1::aggregator_message::Message as ToAgent;
@@ -32,6 +34,8 @@ struct Delivered {
 
 struct State {
     ingest: Ingest,
+    /// By its certificate.
+    peer: Option<Arc<Peer>>,
     hello: v1::Hello,
     claims: HashMap<String, i64>,
     next: u64,
@@ -43,13 +47,15 @@ struct State {
 /// acknowledged.
 pub(crate) async fn serve(
     ingest: Ingest,
+    peer: Option<Arc<Peer>>,
     mut incoming: Streaming<v1::AgentMessage>,
     answers: &Answers,
 ) -> Result<(), Status> {
     let hello = hello(&mut incoming).await?;
     let challenge: Vec<u8> = (0..2).flat_map(|_| fresh_bytes()).collect();
-    let config = std::sync::Arc::clone(&ingest.config);
-    tracing::info!(agent = %hello.agent, accounts = hello.accounts.len(), version = %hello.version, "agent connected");
+    let config = Arc::clone(&ingest.config);
+    let name = peer.as_ref().map_or(hello.agent.as_str(), |p| p.agent.as_str());
+    tracing::info!(agent = %name, accounts = hello.accounts.len(), version = %hello.version, "agent connected");
     let welcome = v1::Welcome {
         version: env!("CARGO_PKG_VERSION").into(),
         max_record_bytes: config.max_record_bytes,
@@ -62,6 +68,7 @@ pub(crate) async fn serve(
     let shutdown = ingest.shutdown.clone();
     let mut state = State {
         ingest,
+        peer,
         hello,
         claims: HashMap::new(),
         next: 1,
@@ -69,6 +76,9 @@ pub(crate) async fn serve(
         under_way: FuturesUnordered::new(),
     };
     let (mut draining, mut open) = (false, true);
+    let mut changes = config.gate.as_ref().map(Gate::changes);
+    let age = tokio::time::sleep(config.age.mul_f64(f64::from(fresh_bytes()[0]) / 1280.0 + 0.9)); // ± 10 %: not all at once
+    tokio::pin!(age);
     while open || !state.acks.is_idle() {
         tokio::select! {
             biased;
@@ -76,7 +86,8 @@ pub(crate) async fn serve(
                 state.delivered(delivered)?;
                 state.acknowledge(answers).await?;
             }
-            () = shutdown.cancelled(), if !draining => {
+            () = changed(&mut changes) => state.recheck()?,
+            () = async { tokio::select! { () = shutdown.cancelled() => {}, () = &mut age => {} } }, if !draining => {
                 draining = true;
                 let seconds = u32::try_from(config.drain.as_secs()).unwrap_or(u32::MAX);
                 send(answers, ToAgent::Drain(v1::Drain { seconds })).await?;
@@ -91,6 +102,17 @@ pub(crate) async fn serve(
         }
     }
     Ok(())
+}
+
+/// Waits until somebody should be judged again; for ever where nobody is judged.
+async fn changed(changes: &mut Option<tokio::sync::watch::Receiver<u64>>) {
+    let told = match changes {
+        Some(changes) => changes.changed().await.is_ok(),
+        None => false,
+    };
+    if !told {
+        std::future::pending::<()>().await;
+    }
 }
 
 async fn hello(incoming: &mut Streaming<v1::AgentMessage>) -> Result<v1::Hello, Status> {
@@ -136,13 +158,12 @@ impl State {
     async fn claim(&mut self, claim: v1::Claim, answers: &Answers) -> Result<(), Status> {
         let account = claim.account;
         let known = InputKey::decode(&format!("e/{account}"));
-        let allowed = &self.ingest.config.accounts;
         let refusal = if known.is_none() {
             Some((Reason::Malformed, "an account id has 12 digits"))
         } else if !self.hello.accounts.contains(&account) {
             Some((Reason::NotClaimed, "the hello did not name this account"))
-        } else if !allowed.is_empty() && !allowed.contains(&account) {
-            Some((Reason::Forbidden, "this aggregator does not serve that account"))
+        } else if !self.may(&account) {
+            Some((Reason::Forbidden, "no grant lets this agent speak for the account"))
         } else {
             None
         };
@@ -155,9 +176,30 @@ impl State {
         send(answers, ToAgent::Claimed(v1::Claimed { account, epoch })).await
     }
 
+    /// Whether the peer may speak for the account now.
+    fn may(&self, account: &str) -> bool {
+        match (&self.ingest.config.gate, &self.peer) {
+            (Some(gate), Some(peer)) => gate.may(peer, account),
+            (Some(_), None) => false,
+            (None, _) => true,
+        }
+    }
+
+    /// Certificates, grants or the deny list changed, or time went by: a peer that would not be let in now is cut.
+    fn recheck(&self) -> Result<(), Status> {
+        if let (Some(gate), Some(peer)) = (&self.ingest.config.gate, &self.peer) {
+            gate.check(peer).map_err(|refused| Status::permission_denied(refused.to_string()))?;
+        }
+        match self.claims.keys().find(|account| !self.may(account)) {
+            Some(account) => Err(Status::permission_denied(format!("the grant for account {account} is gone"))),
+            None => Ok(()),
+        }
+    }
+
     /// Publishes the session record; its offset is the epoch. Offset 0 can't be told from "none": it is published again.
     async fn session(&mut self, account: &str) -> Result<i64, Status> {
-        let body = Session { agent: self.hello.agent.clone(), session: self.hello.session.clone() };
+        let agent = self.peer.as_ref().map_or_else(|| self.hello.agent.clone(), |peer| peer.agent.to_string());
+        let body = Session { agent, session: self.hello.session.clone() };
         let body = serde_json::to_vec(&body).map_err(|e| Status::internal(e.to_string()))?;
         loop {
             let record = Outgoing {
@@ -214,7 +256,7 @@ impl State {
     /// Room for a record within what all streams may hold. While there is none, deliveries go on: they make the room.
     async fn hold(&mut self, size: usize, answers: &Answers) -> Result<OwnedSemaphorePermit, Status> {
         let permits = u32::try_from(size.div_ceil(1024) + 1).unwrap_or(u32::MAX);
-        let waiting = std::sync::Arc::clone(&self.ingest.held).acquire_many_owned(permits);
+        let waiting = Arc::clone(&self.ingest.held).acquire_many_owned(permits);
         tokio::pin!(waiting);
         loop {
             tokio::select! {

@@ -84,6 +84,12 @@ pub(crate) enum Command {
     /// Check the settings and say what each role would do.
     #[command(before_help = "Example: driftline check-config --config driftline.toml")]
     CheckConfig,
+    /// A private CA for a trial, and certificates for the aggregator and agents.
+    #[command(
+        subcommand,
+        before_help = "Example: driftline certs init --host aggregator.internal && driftline certs agent eu"
+    )]
+    Certs(Certs),
     /// Completions for a shell.
     #[command(before_help = "Example: driftline completions bash > /etc/bash_completion.d/driftline")]
     Completions {
@@ -205,6 +211,58 @@ pub(crate) enum Baseline {
         #[arg(long, value_name = "URL")]
         server: Option<String>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Certs {
+    /// Make the CA, the aggregator's certificate, and empty files of grants and of denied certificates.
+    #[command(before_help = "Example: driftline certs init --host aggregator.internal --host 10.0.0.7")]
+    Init {
+        #[command(flatten)]
+        common: CertsCommon,
+        /// A name or address by which agents reach the aggregator (many).
+        #[arg(long = "host", value_name = "NAME", default_values = ["localhost", "127.0.0.1"])]
+        hosts: Vec<String>,
+    },
+    /// Make an agent's certificate, and say what grants it what.
+    #[command(before_help = "Example: driftline certs agent eu --account 111122223333")]
+    Agent {
+        /// The agent's name: spiffe://driftline/agent/NAME.
+        name: String,
+        #[command(flatten)]
+        common: CertsCommon,
+        /// An account it may speak for (many).
+        #[arg(long = "account", value_name = "ID", value_parser = account)]
+        accounts: Vec<String>,
+        /// An organizational unit it may speak for (many), as /Root/Production; / is the whole organization.
+        #[arg(long = "unit", value_name = "PATH")]
+        units: Vec<String>,
+    },
+    /// Make a new CA and new certificates of all that are there; the CA of before stays beside it for as long as you trust it.
+    #[command(before_help = "Example: driftline certs rotate")]
+    Rotate {
+        #[command(flatten)]
+        common: CertsCommon,
+    },
+    /// Deny an agent's certificate: a running aggregator cuts it within seconds.
+    #[command(before_help = "Example: driftline certs revoke eu")]
+    Revoke {
+        /// The agent's name.
+        name: String,
+        #[command(flatten)]
+        common: CertsCommon,
+    },
+}
+
+/// Where certificates are kept, and for how long they hold.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CertsCommon {
+    /// Folder of the CA, the certificates, grants.toml and deny.txt.
+    #[arg(long, value_name = "FOLDER", default_value = "certs")]
+    pub(crate) folder: PathBuf,
+    /// Days that new certificates hold; the CA holds ten times as long.
+    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub(crate) days: u16,
 }
 
 #[derive(Debug, Subcommand)]

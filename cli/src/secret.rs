@@ -49,8 +49,11 @@ fn configured(secrets: &Secrets) -> Result<Option<SecretKey>> {
     Ok(Some(SecretKey::new(&secrets.key_id, text.into_bytes())))
 }
 
-fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+/// Writes a file that only its owner may read, in one step.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    let beside = path.with_extension("new");
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     file.write_all(bytes)?;
-    Ok(file.sync_all()?)
+    file.sync_all()?;
+    Ok(std::fs::rename(&beside, path)?)
 }

@@ -2,5 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // in tests a panic is the report
 
+mod hostile;
+mod identity;
 mod rig;
 mod stream;

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use driftline_agent::run::{Clock, Reached};
 use driftline_agent::{Reader, Round, ScopeSeen};
 use driftline_bus::{EmbeddedConfig, EmbeddedLog, Log, Record};
+use driftline_identity::{ClientFiles, Gate};
 use driftline_model::record::{AccountFacts, INPUTS};
 use driftline_model::{CoverageStatus, ResourceKey, Scope, Snapshot, Value};
 use futures::StreamExt;
@@ -68,19 +69,24 @@ impl Reader for World {
 pub(crate) struct Rig {
     pub(crate) log: Arc<EmbeddedLog>,
     pub(crate) world: Arc<World>,
-    folder: tempfile::TempDir,
-    address: std::net::SocketAddr,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) address: std::net::SocketAddr,
+    gate: Option<Gate>,
     aggregator: Option<(CancellationToken, JoinHandle<()>)>,
     agent: Option<(CancellationToken, JoinHandle<()>)>,
 }
 
 impl Rig {
     pub(crate) async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::guarded(tempfile::tempdir().unwrap(), None).await
+    }
+
+    /// An aggregator that lets in by this gate.
+    pub(crate) async fn guarded(folder: tempfile::TempDir, gate: Option<Gate>) -> Self {
         let log = Arc::new(EmbeddedLog::open(EmbeddedConfig::new(folder.path().join("log"))).await.unwrap());
         log.ensure(&driftline_bus::topics(PARTITIONS)).await.unwrap();
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut rig = Self { log, world: Arc::default(), folder, address, aggregator: None, agent: None };
+        let mut rig = Self { log, world: Arc::default(), folder, address, gate, aggregator: None, agent: None };
         rig.start_aggregator().await;
         rig
     }
@@ -92,6 +98,7 @@ impl Rig {
             drain: Duration::from_secs(2),
             window_bytes: 64 << 10,
             max_record_bytes: 16 << 10,
+            gate: self.gate.clone(),
             ..driftline_aggregator::Config::default()
         };
         let stop = CancellationToken::new();
@@ -107,13 +114,19 @@ impl Rig {
     }
 
     pub(crate) fn start_agent(&mut self) {
+        self.start_agent_as(None);
+    }
+
+    pub(crate) fn start_agent_as(&mut self, tls: Option<ClientFiles>) {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let config = driftline_agent::Config {
-            aggregator: format!("http://{}", self.address),
+            aggregator: format!("{scheme}://{}", self.address),
+            tls,
             name: "agent".into(),
             folder: self.folder.path().join("agent"),
             interval: Duration::from_millis(50),
             parallel: 4,
-            drain: Duration::from_secs(5),
+            drain: Duration::from_secs(2),
         };
         let stop = CancellationToken::new();
         let clock: Clock = Arc::new(|| 1_000);

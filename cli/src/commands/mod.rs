@@ -3,6 +3,7 @@
 mod api;
 mod baseline;
 mod catalogue;
+mod certs;
 mod check_config;
 mod look;
 mod roles;
@@ -29,6 +30,7 @@ pub(crate) async fn run(cli: Cli) -> Result<u8> {
         Command::Query(args) => look::query(&global, &args).await,
         Command::Api(args) => api::run(&global, &args).await,
         Command::Catalogue(command) => catalogue::run(&global, &command),
+        Command::Certs(command) => certs::run(&global, &command),
         Command::CheckConfig => check_config::run(&global),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,14 +1,17 @@
 //! `up`, `agent`, `aggregator`, `analyzer`: builds a role's parts, binds, spawns, drains at SIGTERM or Ctrl-C.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use driftline_agent::collect::{Budget, Collector, Rounds};
 use driftline_analyzer::{AnalyzerConfig, WriterConfig};
 use driftline_bus::Log;
+use driftline_identity::{Gate, Inventory};
 use driftline_model::catalogue::Catalogue;
 use driftline_model::secret::SecretKey;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +23,9 @@ use crate::secret;
 use crate::setup::{self, OpenStore};
 use crate::time::clock;
 use crate::{output, time};
+
+/// How often the organization's units are read for grants.
+const ORGANIZATION: Duration = Duration::from_secs(600);
 
 /// Roles of one process. When one ends, the others are told to.
 struct Roles {
@@ -89,7 +95,7 @@ async fn collector(
     // Half of the rate of a common service (20 calls/s) over the interval, and of a minute at least: the rest is for listings
     // and retries. The limiter has the last word.
     let calls = usize::try_from(config.agent.interval.as_secs().max(60) * 10).unwrap_or(usize::MAX);
-    let ms = |time: std::time::Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     let (interval_ms, max_age_ms) = (ms(config.agent.interval), ms(config.agent.max_age));
     Ok(Arc::new(Collector::new(
         aws.client,
@@ -104,6 +110,7 @@ async fn collector(
 fn agent_config(config: &Config, aggregator: String) -> driftline_agent::Config {
     driftline_agent::Config {
         aggregator,
+        tls: config.agent.tls.clone(),
         name: config.agent.name.clone(),
         folder: config.folder.join("agent"),
         interval: config.agent.interval,
@@ -112,9 +119,10 @@ fn agent_config(config: &Config, aggregator: String) -> driftline_agent::Config 
     }
 }
 
-fn aggregator_config(config: &Config) -> driftline_aggregator::Config {
+fn aggregator_config(config: &Config, gate: Option<Gate>) -> driftline_aggregator::Config {
     let aggregator = &config.aggregator;
     driftline_aggregator::Config {
+        gate,
         partitions: config.bus.partitions,
         window_bytes: aggregator.window,
         held_bytes: usize::try_from(aggregator.held).unwrap_or(usize::MAX),
@@ -122,6 +130,34 @@ fn aggregator_config(config: &Config) -> driftline_aggregator::Config {
         drain: aggregator.drain,
         ..driftline_aggregator::Config::default()
     }
+}
+
+/// Who may speak for what, where certificates are configured; its files are watched, and so is the organization.
+fn gate(config: &Config, roles: &mut Roles) -> Result<Option<Gate>> {
+    let Some(files) = &config.aggregator.tls else { return Ok(None) };
+    let (inventory, known) = watch::channel(Inventory::new());
+    let gate = Gate::open(files.clone(), known, Arc::new(|| time::now().into()))?;
+    let (watching, shutdown) = (gate.clone(), roles.shutdown.clone());
+    roles.spawn("identity", async move {
+        watching.watch(shutdown).await;
+        Ok(())
+    });
+    if config.accounts.organization {
+        let (config, shutdown) = (config.clone(), roles.shutdown.clone());
+        roles.spawn("organization", async move {
+            let aws = setup::aws(&config).await;
+            loop {
+                match driftline_aws::accounts::places(&aws.client, &aws.access).await {
+                    Ok(places) => _ = inventory.send_replace(places),
+                    Err(error) => tracing::warn!("grants of organizational units wait: {error}"),
+                }
+                if shutdown.run_until_cancelled(tokio::time::sleep(ORGANIZATION)).await.is_none() {
+                    return Ok(());
+                }
+            }
+        });
+    }
+    Ok(Some(gate))
 }
 
 async fn bind(address: &str, what: &str) -> Result<TcpListener> {
@@ -136,7 +172,8 @@ pub(crate) async fn up(global: &Global, args: &Up) -> Result<u8> {
     let secret = secret::of_folder(&config.secrets, &config.folder)?;
     let api_listener = bind(&config.api.listen, "api.listen").await?;
     let listener = bind(&config.aggregator.listen, "aggregator.listen").await?;
-    let aggregator = format!("http://{}", listener.local_addr()?);
+    let scheme = if config.aggregator.tls.is_some() { "https" } else { "http" };
+    let aggregator = format!("{scheme}://{}", listener.local_addr()?);
     let log = setup::open_log(&config).await?;
     let OpenStoreParts { store, opened } = open(&config).await?;
     let mut roles = Roles::new();
@@ -162,7 +199,8 @@ pub(crate) async fn up(global: &Global, args: &Up) -> Result<u8> {
     spawn_writer(&mut roles, &log, &store);
     let collector = collector(&config, &args.targets, &catalogue, &secret).await?;
     {
-        let (config, log, shutdown) = (aggregator_config(&config), Arc::clone(&log), roles.shutdown.clone());
+        let gate = gate(&config, &mut roles)?;
+        let (config, log, shutdown) = (aggregator_config(&config, gate), Arc::clone(&log), roles.shutdown.clone());
         roles.spawn("aggregator", async move { Ok(driftline_aggregator::run(config, listener, log, shutdown).await?) });
     }
     let sources = sources(&config, args);
@@ -214,7 +252,7 @@ fn sources(config: &Config, args: &Up) -> Vec<BaselineSource> {
         source: absolute(place),
         account: None,
         region: None,
-        every: std::time::Duration::from_secs(30),
+        every: Duration::from_secs(30),
     });
     let settings = config.baselines.iter().map(|b| BaselineSource { source: absolute(&b.source), ..b.clone() });
     settings.chain(flags).collect()
@@ -263,7 +301,8 @@ pub(crate) async fn aggregator(global: &Global) -> Result<u8> {
     let log = setup::open_log(&config).await?;
     let mut roles = Roles::new();
     output::note(&format!("aggregator listens on {}", listener.local_addr()?));
-    let (config, shutdown) = (aggregator_config(&config), roles.shutdown.clone());
+    let gate = gate(&config, &mut roles)?;
+    let (config, shutdown) = (aggregator_config(&config, gate), roles.shutdown.clone());
     roles.spawn("aggregator", async move { Ok(driftline_aggregator::run(config, listener, log, shutdown).await?) });
     roles.join().await
 }

@@ -1,11 +1,13 @@
 //! `driftline.toml`: every setting with its default, parsed whole. `driftline.example.toml` shows them all.
 
+mod identity;
 mod reader;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use driftline_identity::{ClientFiles, GateFiles};
 use reader::Section;
 pub(crate) use reader::{Problem, SecretRef};
 
@@ -62,6 +64,7 @@ pub(crate) struct BaselineSource {
 pub(crate) struct Agent {
     pub(crate) name: String,
     pub(crate) aggregator: Option<String>,
+    pub(crate) tls: Option<ClientFiles>,
     pub(crate) interval: Duration,
     pub(crate) max_age: Duration,
     pub(crate) parallel: usize,
@@ -72,6 +75,7 @@ pub(crate) struct Agent {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Aggregator {
     pub(crate) listen: String,
+    pub(crate) tls: Option<GateFiles>,
     pub(crate) window: u64,
     pub(crate) held: u64,
     pub(crate) idle: Duration,
@@ -188,6 +192,7 @@ impl Config {
             agent: s.section("agent", |s| Agent {
                 name: s.text("name").unwrap_or_else(|| "agent".into()),
                 aggregator: s.text("aggregator"),
+                tls: identity::client(s),
                 interval: s.duration("interval", 300 * SECOND),
                 max_age: s.duration("max_age", 6 * 3600 * SECOND),
                 parallel: usize_of(s.number("parallel", 16, 1..=10_000)),
@@ -195,6 +200,7 @@ impl Config {
             }),
             aggregator: s.section("aggregator", |s| Aggregator {
                 listen: s.text("listen").unwrap_or_else(|| "127.0.0.1:7420".into()),
+                tls: identity::gate(s),
                 window: s.bytes("window", 4 << 20),
                 held: s.bytes("held", 96 << 20),
                 idle: s.duration("idle", 90 * SECOND),

@@ -67,6 +67,40 @@ fn a_source_is_listed_until_it_is_removed() {
 }
 
 #[test]
+fn a_private_ca_is_made_rotated_and_revokes() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let read = |name: &str| std::fs::read_to_string(folder.join("certs").join(name)).unwrap();
+    told(folder, &["certs", "init", "--host", "aggregator.internal", "--host", "10.0.0.7"]);
+    told(folder, &["certs", "agent", "eu", "--account", "111111111111"]);
+    told(folder, &["certs", "agent", "us", "--unit", "/Root/US"]);
+    for key in ["ca.key", "aggregator.key", "agents/eu.key"] {
+        let mode = std::fs::metadata(folder.join("certs").join(key)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{key}");
+    }
+    let grants = driftline_identity::Grants::parse(&read("grants.toml")).unwrap();
+    let eu = driftline_identity::AgentId::parse("spiffe://driftline/agent/eu").unwrap();
+    assert!(grants.allow(&eu, "111111111111", &driftline_identity::Inventory::new()));
+    // Neither a second CA in the same place, nor a name that leaves the folder, nor the same grant twice.
+    for wrong in
+        [&["certs", "init"][..], &["certs", "agent", "../eu"], &["certs", "agent", "eu", "--account", "222222222222"]]
+    {
+        let output = driftline(folder, wrong);
+        assert_eq!(output.status.code(), Some(1), "{wrong:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let before = (read("ca.pem"), read("agents/eu.pem"));
+    told(folder, &["certs", "rotate"]);
+    assert!(read("ca.pem") != before.0 && read("agents/eu.pem") != before.1);
+    assert_eq!(read("ca-before.pem"), before.0);
+    assert_eq!(read("trust.pem"), format!("{}{}", read("ca.pem"), before.0), "agents trust both");
+    let hosts = driftline_identity::hosts(&folder.join("certs/aggregator.pem")).unwrap();
+    assert_eq!(hosts, ["aggregator.internal", "10.0.0.7"]);
+    told(folder, &["certs", "revoke", "eu"]);
+    assert!(driftline_identity::DenyList::parse(&read("deny.txt")).unwrap().denies(&eu, b""));
+}
+
+#[test]
 fn a_slip_on_the_command_line_is_an_error_and_no_drift() {
     let folder = tempfile::tempdir().unwrap();
     for (args, code) in [

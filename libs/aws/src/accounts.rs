@@ -4,6 +4,8 @@
 mod file;
 mod organization;
 
+use std::collections::BTreeMap;
+
 use driftline_model::record::AccountFacts;
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
@@ -108,6 +110,14 @@ pub enum AccountsError {
 
 /// Accounts asked side by side; the limiter has the last word.
 const SIDE_BY_SIDE: usize = 64;
+
+/// The organization's accounts with their paths of units; accounts whose path can't be read have an empty one.
+pub async fn places(client: &Client, access: &Access) -> Result<BTreeMap<String, String>, AccountsError> {
+    let identity = access.whoami().await?.clone();
+    let listed = organization::list(client, &own_caller(access, &identity.account)).await;
+    let listed = listed.map_err(|error| AccountsError::Organization { caller: identity.arn, error })?;
+    Ok(listed.accounts.into_iter().map(|(id, facts)| (id, facts.ou_path)).collect())
+}
 
 /// Finds the accounts, gives each its credentials and asks each for its regions.
 pub async fn find(client: &Client, access: &Access, config: &AccountsConfig) -> Result<Found, AccountsError> {
