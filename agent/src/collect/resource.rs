@@ -195,6 +195,6 @@ mod tests {
         let whole = json!({ "RoleName": "r", "Path": "/", "RolePolicyList": [], "AttachedManagedPolicies": [] });
         assert_eq!(further("aws_iam_role", whole), 0, "the listing has told all");
         assert_eq!(further("aws_iam_role", json!({ "RoleName": "r", "Path": "/" })), 3);
-        assert_eq!(further("aws_kms_key", json!({ "KeyId": "k" })), 4, "what other answers decide may be needed");
+        assert_eq!(further("aws_kms_key", json!({ "KeyId": "k" })), 5, "what other answers decide may be needed");
     }
 }
