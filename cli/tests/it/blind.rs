@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use driftline_fleet::Account;
 use serde_json::Value;
 
 use crate::faulty::{Fault, Faults, LISTINGS, Proxy};
-use crate::rig::Rig;
+use crate::rig::{Rig, declared};
 
 const SETTINGS: &str = "[aws]\ntimeout = \"5s\"\ndeadline = \"2s\"\n";
 
@@ -55,15 +54,6 @@ fn kinds(operation: &str) -> &'static [&'static str] {
         "ListKeys" => &["aws_kms_key"],
         _ => unreachable!("{operation}"),
     }
-}
-
-/// Deletes the account's bastion group, which its state declares; its id.
-async fn delete_group(account: &Account) -> String {
-    let resources = account.state["resources"].as_array().unwrap().iter();
-    let mut groups = resources.filter(|r| r["type"] == "aws_security_group" && r["name"] == "bastion");
-    let id = groups.next().unwrap()["instances"][0]["attributes"]["id"].as_str().unwrap().to_owned();
-    account.clients.ec2.delete_security_group().group_id(&id).send().await.unwrap();
-    id
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +109,8 @@ async fn what_was_not_seen_is_never_missing() {
     assert!(doubted >= LISTINGS.len(), "only {doubted} empty answers were doubted");
 
     // A role refused, listings refused and throttled, and in the third account a group that is gone for sure.
-    let gone = delete_group(&rig.fleet.accounts[2]).await;
+    let gone = declared(&rig.fleet.accounts[2], "aws_security_group", "bastion");
+    rig.fleet.accounts[2].clients.ec2.delete_security_group().group_id(&gone).send().await.unwrap();
     let refused = [
         ((ids[0].clone(), "AssumeRole"), Fault::Denied),
         ((ids[1].clone(), "ListBuckets"), Fault::Denied),

@@ -138,7 +138,8 @@ impl Proxy {
 
     /// From now on these faults.
     pub(crate) fn set(&self, faults: Faults) {
-        *self.day.lock().unwrap() = Day { faults, ..Day::default() };
+        let mut day = self.day.lock().unwrap();
+        *day = Day { faults, keys: std::mem::take(&mut day.keys), ..Day::default() };
     }
 
     /// Which faults were met.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod blind;
+mod cluster;
 mod faulty;
 mod local;
 mod pipeline;

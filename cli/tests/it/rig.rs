@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use driftline_dev::moto::Moto;
-use driftline_fleet::{EXTERNAL_ID, Expected, Fleet, ROLE};
+use driftline_fleet::{Account, EXTERNAL_ID, Expected, Fleet, ROLE};
 use serde_json::Value;
 
 pub(crate) struct Rig {
@@ -16,6 +16,20 @@ pub(crate) struct Rig {
     endpoint: String,
 }
 
+/// A test that failed shows the last that its roles said.
+impl Drop for Rig {
+    #[allow(clippy::print_stderr)]
+    fn drop(&mut self) {
+        let files = std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten();
+        let names = files.filter_map(|f| Some(f.file_name().to_str()?.strip_suffix(".log")?.to_owned()));
+        for name in names.filter(|_| std::thread::panicking()) {
+            let log = self.log(&name);
+            let from = log.char_indices().rev().nth(2000).map_or(0, |(at, _)| at);
+            eprintln!("--- {name}:\n{}", &log[from..]);
+        }
+    }
+}
+
 /// A role as a process; killed when dropped.
 pub(crate) struct Role(Child);
 
@@ -23,6 +37,21 @@ impl Drop for Role {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+impl Role {
+    /// Tells it to drain and end, and waits for it.
+    pub(crate) async fn end(mut self) {
+        let told = Command::new("kill").arg("-TERM").arg(self.0.id().to_string()).status().unwrap();
+        assert!(told.success());
+        let mut ended = None;
+        eventually("a role to end", || {
+            ended = self.0.try_wait().unwrap();
+            std::future::ready(ended.is_some())
+        })
+        .await;
+        assert!(ended.unwrap().success(), "{ended:?}");
     }
 }
 
@@ -104,6 +133,13 @@ impl Rig {
     pub(crate) fn log(&self, name: &str) -> String {
         std::fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap_or_default()
     }
+}
+
+/// The id of a resource that an account's state declares under that name.
+pub(crate) fn declared(account: &Account, kind: &str, name: &str) -> String {
+    let mut resources = account.state["resources"].as_array().unwrap().iter();
+    let found = resources.find(|r| r["type"] == kind && r["name"] == name).unwrap();
+    found["instances"][0]["attributes"]["id"].as_str().unwrap().to_owned()
 }
 
 /// Waits for a condition, at most two minutes.
