@@ -134,6 +134,8 @@ pub enum Turn {
     Less,
     /// A larger number, or a list that only won.
     More,
+    /// Rules of a firewall that differ in nothing but their descriptions.
+    Reworded,
 }
 
 /// What a change at some paths is worth where no rule decides.

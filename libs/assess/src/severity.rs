@@ -1,6 +1,8 @@
 //! How bad a change is, and why in a sentence. First the posture rules that the change breaks or mends, then what the
 //! type's (and every type's) change lines say, then the catalogue's own word; a small change is LOW.
 
+use std::collections::BTreeSet;
+
 use driftline_model::Severity;
 use driftline_model::catalogue::SecureTest;
 use serde_json::Value;
@@ -65,7 +67,16 @@ pub fn assess(rules: &Rules, change: &Change<'_>) -> Assessment {
         }
     }
     broken.sort_by(|(a, _), (b, _)| b.drift.cmp(&a.drift).then(a.id.cmp(&b.id)));
-    let line = rules.changes(change.type_name).find(|c| c.covers(change.path) && turned(c.turned, change));
+    let fields = fields(change);
+    let line_of = |change: &Change<'_>| {
+        rules
+            .changes(change.type_name)
+            .find(|c| c.covers(change.path) && turned(c.turned, change.expected, change.actual))
+    };
+    let lines = std::iter::once(line_of(change)).chain(
+        fields.iter().map(|f| line_of(&Change { path: &f.path, expected: &f.expected, actual: &f.actual, ..*change })),
+    );
+    let line = lines.flatten().reduce(|worst, l| if l.severity > worst.severity { l } else { worst });
     let values = crate::text::change(change.path, change.expected, change.actual);
     let floor = line.map_or(Severity::Low, |l| l.severity);
 
@@ -203,15 +214,48 @@ fn widens(change: &Change<'_>, mended: &[&Rule]) -> bool {
                 .any(|r| secure::widened_policy(&policies(&change.before, &r.path), &policies(&change.after, &r.path))))
 }
 
-/// Whether the change goes in the direction that a line is about.
-fn turned(turn: Option<Turn>, change: &Change<'_>) -> bool {
-    let (old, new) = (change.expected, change.actual);
+/// A field of blocks of which as many are there as before.
+struct Field {
+    path: String,
+    expected: Value,
+    actual: Value,
+}
+
+/// The fields in which a list of blocks differs: what all of the blocks have there, without what both sides have.
+fn fields(change: &Change<'_>) -> Vec<Field> {
+    let (Some(old), Some(new)) = (change.expected.as_array(), change.actual.as_array()) else { return Vec::new() };
+    if old.len() != new.len() {
+        return Vec::new();
+    }
+    let names: BTreeSet<&String> = old.iter().chain(new).filter_map(Value::as_object).flat_map(|b| b.keys()).collect();
+    let differing = |name: &&String| {
+        let values = |blocks: &[Value]| -> Vec<Value> { blocks.iter().filter_map(|b| b.get(*name)).cloned().collect() };
+        let (mut expected, mut actual) = (values(old), values(new));
+        expected.retain(|e| match actual.iter().position(|a| a == e) {
+            Some(at) => {
+                actual.swap_remove(at);
+                false
+            }
+            None => true,
+        });
+        let one =
+            |mut left: Vec<Value>| if left.len() > 1 { Value::Array(left) } else { left.pop().unwrap_or_default() };
+        let path = format!("{}.{name}", change.path);
+        let empty = expected.is_empty() && actual.is_empty();
+        (!empty).then(|| Field { path, expected: one(expected), actual: one(actual) })
+    };
+    names.iter().filter_map(differing).collect()
+}
+
+/// Whether a change goes in the direction that a line is about.
+fn turned(turn: Option<Turn>, old: &Value, new: &Value) -> bool {
     match turn {
         None => true,
         Some(Turn::Off) => !off(old) && off(new),
         Some(Turn::On) => off(old) && !off(new),
         Some(Turn::Less) => less(old, new),
         Some(Turn::More) => less(new, old),
+        Some(Turn::Reworded) => secure::same_but_words(old, new),
     }
 }
 
@@ -240,7 +284,8 @@ fn less(old: &Value, new: &Value) -> bool {
         one => vec![one.clone()],
     };
     let (a, b) = (items(old), items(new));
-    a != b && (b.iter().all(|v| a.contains(v)) || secure::narrower_rules(old, new)) || (!off(old) && off(new))
+    let narrower = || secure::narrower_rules(old, new) && !secure::narrower_rules(new, old);
+    a != b && (b.iter().all(|v| a.contains(v)) || narrower()) || (!off(old) && off(new))
 }
 
 fn lower_first(text: &str) -> String {

@@ -152,6 +152,7 @@ fn verdict(attribute: &Attribute, declared: &Declared, snapshot: &Snapshot, base
     }
     match same::same(attribute, &attribute.path, expected, actual, &scope) {
         Some(true) => Verdict::Same,
+        Some(false) if attribute.absent_unknown && actual.is_null() => Verdict::Unknown("the answer doesn't tell it"),
         Some(false) => Verdict::Differs(vec![Leaf {
             path: attribute.path.clone(),
             expected: expected.clone(),

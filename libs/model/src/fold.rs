@@ -151,7 +151,8 @@ impl<'a> Folding<'a> {
                         break;
                     }
                     (Found::Empty, _) => best = (Found::Empty, None),
-                    (Found::Unsaid, _) => {}
+                    (Found::NoBlock, Found::Unsaid) => best = (Found::NoBlock, None),
+                    (Found::NoBlock | Found::Unsaid, _) => {}
                 }
             }
             match best {
@@ -159,8 +160,11 @@ impl<'a> Folding<'a> {
                     self.say(path, Value::Null, origin, Rank::Inline, true);
                 }
                 (Found::Unsaid, _) => {}
-                (Found::Empty, _) if attribute.empty_unsaid => {}
-                (Found::Empty, _) => self.say(path, Value::Null, origin, Rank::Inline, attribute.joins),
+                (Found::NoBlock | Found::Empty, _) if attribute.empty_unsaid => {}
+                (Found::NoBlock, _) if attribute.computed => {}
+                (Found::NoBlock | Found::Empty, _) => {
+                    self.say(path, Value::Null, origin, Rank::Inline, attribute.joins)
+                }
                 (Found::Value(raw), source) => {
                     let value = normal::normalise(attribute, raw, Side::Source(source), &self.own);
                     let lacks = source.map_or(&[] as &[String], |s| &s.lacks);
@@ -192,8 +196,8 @@ impl<'a> Folding<'a> {
             }
             let value = match found {
                 Found::Unsaid => continue,
-                Found::Empty if attribute.empty_unsaid => continue,
-                Found::Empty => Value::Null,
+                Found::NoBlock | Found::Empty if attribute.empty_unsaid => continue,
+                Found::NoBlock | Found::Empty => Value::Null,
                 Found::Value(raw) => normal::normalise(attribute, raw, Side::Source(Some(source)), &self.own),
             };
             self.say(path, value, origin, Rank::Split, fold.element || fold.whole);

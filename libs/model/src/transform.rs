@@ -46,6 +46,8 @@ pub enum Transform {
     After(String),
     /// `before(:)`: what stands before the first separator, all of it where there is none.
     Before(String),
+    /// `only(field,x)`: of a list the elements whose field has the text x.
+    Only(String, String),
     /// `default(x)`: x in place of null.
     Default(Value),
     /// `bucket_region`: S3's location constraint as a region.
@@ -65,10 +67,11 @@ impl Transform {
         };
         let need = || argument.map(str::to_owned).ok_or_else(|| format!("`{name}` needs an argument in parentheses"));
         Ok(match name {
-            "pairs" => {
+            "pairs" | "only" => {
                 let both = need()?;
-                let (k, v) = both.split_once(',').ok_or("`pairs` needs two names: pairs(Name,Value)")?;
-                Self::Pairs(k.trim().to_owned(), v.trim().to_owned())
+                let (k, v) = both.split_once(',').ok_or_else(|| format!("`{name}` needs two: {name}(Name,Value)"))?;
+                let make = if name == "pairs" { Self::Pairs } else { Self::Only };
+                make(k.trim().to_owned(), v.trim().to_owned())
             }
             "is" => Self::Is(Template::parse(&need()?)?),
             "split" => Self::Split(need()?),
@@ -133,6 +136,13 @@ impl Transform {
             Self::Split(by) => value.as_str().map_or(Value::Null, |s| s.split(by.as_str()).collect()),
             Self::After(by) => text(&value, &|s: &str| s.rsplit(by.as_str()).next().unwrap_or(s).to_owned()),
             Self::Before(by) => text(&value, &|s: &str| s.split(by.as_str()).next().unwrap_or(s).to_owned()),
+            Self::Only(field, wanted) => match value {
+                Value::Array(list) => {
+                    let kept = |e: &Value| e.get(field).is_some_and(|v| scalar_text(v) == *wanted);
+                    list.into_iter().filter(kept).collect()
+                }
+                _ => Value::Null,
+            },
             Self::Default(other) if value.is_null() => other.clone(),
             Self::Default(_) => value,
             Self::BucketRegion => match value.as_str() {

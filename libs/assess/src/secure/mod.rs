@@ -13,7 +13,7 @@ use driftline_model::Snapshot;
 use driftline_model::catalogue::{SecureTest, Type};
 use serde_json::Value;
 
-pub(crate) use network::narrower as narrower_rules;
+pub(crate) use network::{narrower as narrower_rules, same_but_words};
 pub(crate) use policy::widened as widened_policy;
 pub(crate) use scalar::number;
 

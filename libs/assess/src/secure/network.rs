@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use driftline_model::catalogue::Ports;
+use driftline_model::normal::rules::canonical;
 use ipnet::IpNet;
 use serde_json::{Map, Value};
 
@@ -49,6 +50,16 @@ pub(super) fn wide(leaves: &[&Value], bits: u8) -> Vec<String> {
         IpNet::V6(_) => false,
     };
     nets.filter(wide).map(|n| n.to_string()).collect()
+}
+
+/// Whether rules differ in nothing but their descriptions.
+pub(crate) fn same_but_words(before: &Value, after: &Value) -> bool {
+    let bare = |rules: &Value| {
+        let mut rules = rules.as_array().cloned().unwrap_or_default();
+        rules.iter_mut().filter_map(Value::as_object_mut).for_each(|rule| drop(rule.remove("description")));
+        canonical(&rules, "")
+    };
+    bare(before) == bare(after)
 }
 
 /// Whether everything that `after` lets through, `before` let through too; false where one can't be understood

@@ -148,7 +148,7 @@ impl<'a> Document<'a> {
             // AWS's services don't always write what the model says; an empty element is no value.
             _ if text.trim().is_empty() => Some(Value::Null),
             Kind::Boolean => text::boolean(&text),
-            Kind::Integer | Kind::Long => text.trim().parse::<i64>().ok().map(Value::from),
+            Kind::Integer | Kind::Long => text::integer(&text),
             Kind::Float | Kind::Double => text::floating(&text),
             Kind::Timestamp => text::timestamp(&text).and_then(text::iso8601).map(Value::from),
             _ => None,

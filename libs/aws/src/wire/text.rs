@@ -79,6 +79,12 @@ pub(super) fn boolean(text: &str) -> Option<Value> {
     }
 }
 
+/// A whole number of an XML document: of 64 bits, with or without a sign, whatever the model says of its size.
+pub(super) fn integer(text: &str) -> Option<Value> {
+    let text = text.trim();
+    text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<u64>().map(Value::from)).ok()
+}
+
 /// A floating number of an XML document.
 pub(super) fn floating(text: &str) -> Option<Value> {
     match text.trim() {
@@ -86,5 +92,27 @@ pub(super) fn floating(text: &str) -> Option<Value> {
         "Infinity" => Some(float(f64::INFINITY)),
         "-Infinity" => Some(float(f64::NEG_INFINITY)),
         text => text.parse().ok().filter(|n: &f64| n.is_finite()).map(float),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whole_numbers_of_64_bits_are_read_with_and_without_a_sign() {
+        for (text, number) in [
+            ("0", json!(0)),
+            (" -1\n", json!(-1)),
+            ("9223372036854775807", json!(i64::MAX)),
+            ("18446744073709551611", json!(18_446_744_073_709_551_611_u64)),
+        ] {
+            assert_eq!(integer(text), Some(number), "{text}");
+        }
+        for text in ["", "1.5", "18446744073709551616", "0x10"] {
+            assert_eq!(integer(text), None, "{text}");
+        }
     }
 }

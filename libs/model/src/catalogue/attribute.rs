@@ -127,10 +127,13 @@ pub struct Attribute {
     pub uncompared: Option<String>,
     /// AWS fills it in: what a state holds was not agreed.
     pub owned_by_aws: bool,
-    /// Null in a source says nothing (optional and computed): inside blocks, ignored where undeclared.
+    /// AWS fills it in (optional and computed): inside blocks null in a source says nothing; of a path into a single block
+    /// that the block is not there says nothing.
     pub computed: bool,
     /// An empty list or text in a source says nothing either.
     pub empty_unsaid: bool,
+    /// AWS always tells it: of an answer without it nothing is known.
+    pub absent_unknown: bool,
     /// Only what was declared must be there; more may be.
     pub subset: bool,
     /// Split resources add to the inline form instead of replacing it.

@@ -10,7 +10,9 @@ use crate::catalogue::Source;
 pub(crate) enum Found {
     /// Null or nothing: not declared.
     Unsaid,
-    /// `""`, `[]` or `{}`, there or on the way: declared as not set.
+    /// A block on the way is not there: declared as not set, unless AWS fills it in.
+    NoBlock,
+    /// `""`, `[]` or `{}`: declared as not set.
     Empty,
     /// This.
     Value(Value),
@@ -20,7 +22,7 @@ impl Found {
     pub(crate) fn into_value(self) -> Value {
         match self {
             Self::Value(v) => v,
-            Self::Unsaid | Self::Empty => Value::Null,
+            Self::Unsaid | Self::NoBlock | Self::Empty => Value::Null,
         }
     }
 }
@@ -32,7 +34,7 @@ pub(crate) fn lookup(root: &Value, path: &str) -> Found {
     // a list on the way: of one, that one; of several, what each has; of none, declared as none
     while let Some(name) = names.next() {
         at = match at {
-            Value::Array(a) if a.is_empty() => return Found::Empty,
+            Value::Array(a) if a.is_empty() => return Found::NoBlock,
             Value::Array(a) if name.bytes().all(|b| b.is_ascii_digit()) => {
                 match name.parse::<usize>().ok().and_then(|i| a.get(i)) {
                     Some(v) => v,
@@ -45,7 +47,7 @@ pub(crate) fn lookup(root: &Value, path: &str) -> Found {
             }
             Value::Array(a) => match a[0].get(name) {
                 Some(v) => v,
-                None if a[0].is_null() => return Found::Empty,
+                None if a[0].is_null() => return Found::NoBlock,
                 None => return Found::Unsaid,
             },
             other => match other.get(name) {
@@ -69,7 +71,7 @@ fn gathered(elements: &[Value], path: &str) -> Found {
     for element in elements {
         match lookup(element, path) {
             Found::Unsaid => {}
-            Found::Empty => empty = true,
+            Found::NoBlock | Found::Empty => empty = true,
             Found::Value(Value::Array(a)) => found.extend(a),
             Found::Value(v) => found.push(v),
         }
@@ -99,7 +101,8 @@ pub(crate) fn find(places: &[Source], root: &Value, merge: bool) -> Found {
             }
             Found::Value(v) => return Found::Value(v),
             Found::Empty => best = Found::Empty,
-            Found::Unsaid => {}
+            Found::NoBlock if best == Found::Unsaid => best = Found::NoBlock,
+            Found::NoBlock | Found::Unsaid => {}
         }
     }
     if all.is_empty() { best } else { Found::Value(Value::Object(all)) }

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::world::{agreed, answers, compared, seen, with};
+use crate::world::{agreed, answers, compared, drifting, seen, with};
 
 const INSTANCE: &str = "aws_instance";
 
@@ -129,4 +129,42 @@ fn each_change_is_one_drift() {
         &json!({ "State": { "Name": "stopped" }, "NetworkInterfaces": [{ "NetworkInterfaceId": "eni-1", "Attachment": { "DeviceIndex": 0 }, "PrivateIpAddresses": [] }] }),
     );
     assert_eq!(compared(INSTANCE, &seen(INSTANCE, &stopped, &live()), &base), Vec::<String>::new());
+}
+
+#[test]
+fn of_a_block_that_aws_fills_in_a_state_without_it_says_nothing() {
+    let bare =
+        json!({ "metadata_options": [], "root_block_device": [], "cpu_options": [], "primary_network_interface": [] });
+    let found = |state: Value| drifting(INSTANCE, &item(), &live(), &[(INSTANCE, state)]);
+    assert_eq!(found(with(&state(), &bare)), Vec::<String>::new());
+    let unencrypted = json!({ "root_block_device": [{ "encrypted": true, "kms_key_id": "" }] });
+    assert_eq!(found(with(&state(), &unencrypted)), ["root_block_device.kms_key_id"]);
+}
+
+#[test]
+fn a_device_that_ends_with_the_machine_is_agreed_inline_alone() {
+    let mut devices = item()["BlockDeviceMappings"].clone();
+    devices[1]["Ebs"]["DeleteOnTermination"] = json!(true);
+    let live_item = with(&item(), &json!({ "BlockDeviceMappings": devices }));
+    let block = |on: bool| json!({ "ebs_block_device": [{ "device_name": "/dev/sdf", "volume_id": "vol-d", "delete_on_termination": on, "encrypted": true, "volume_size": 100 }] });
+    let found = |item: &Value, on: bool| drifting(INSTANCE, item, &live(), &[(INSTANCE, with(&state(), &block(on)))]);
+    assert_eq!(found(&live_item, true), Vec::<String>::new());
+    assert_eq!(found(&item(), false), Vec::<String>::new());
+    assert_eq!(found(&item(), true), ["ebs_block_device"]);
+    assert_eq!(found(&live_item, false), ["ebs_block_device"]);
+}
+
+#[test]
+fn a_volume_without_encryption_has_no_key_either() {
+    let key = "arn:aws:kms:eu-west-1:111122223333:key/k1";
+    let volume = |encrypted: bool, key: Value| json!({ "VolumeId": "vol-1", "AvailabilityZone": "eu-west-1a", "Size": 8, "VolumeType": "gp3", "Iops": 3000, "Encrypted": encrypted, "KmsKeyId": key, "Attachments": [] });
+    let state = |encrypted: bool, key: &str| json!({ "id": "vol-1", "availability_zone": "eu-west-1a", "size": 8, "type": "gp3", "iops": 3000, "encrypted": encrypted, "kms_key_id": key });
+    let found = |item: Value, state: Value| drifting("aws_ebs_volume", &item, &json!({}), &[("aws_ebs_volume", state)]);
+    assert_eq!(found(volume(false, Value::Null), state(true, key)), ["encrypted"]);
+    assert_eq!(found(volume(true, json!(key)), state(false, "")), ["encrypted"]);
+    assert_eq!(
+        found(volume(true, json!(key)), state(true, "arn:aws:kms:eu-west-1:111122223333:key/k2")),
+        ["kms_key_id"]
+    );
+    assert_eq!(found(volume(true, json!(key)), state(true, key)), Vec::<String>::new());
 }

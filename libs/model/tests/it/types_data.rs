@@ -151,6 +151,11 @@ fn each_change_of_a_database_is_one_drift() {
         ("iops", json!({ "Iops": 12000 })),
         ("kms_key_id", json!({ "KmsKeyId": "arn:aws:kms:eu-west-1:111122223333:key/k2" })),
         (
+            "engine_version",
+            json!({ "EngineVersion": "15.7", "DBParameterGroups": [{ "DBParameterGroupName": "default.postgres15" }], "OptionGroupMemberships": [{ "OptionGroupName": "default:postgres-15" }] }),
+        ),
+        ("storage_encrypted", json!({ "StorageEncrypted": false, "KmsKeyId": null })),
+        (
             "vpc_security_group_ids",
             json!({ "VpcSecurityGroups": [{ "VpcSecurityGroupId": "sg-9", "Status": "active" }] }),
         ),

@@ -158,12 +158,15 @@ fn an_untouched_subnet_is_silent_in_every_shape() {
     let default = json!({ "DefaultForAz": true, "MapPublicIpOnLaunch": true });
     let default_state =
         json!({ "map_public_ip_on_launch": true, "existing_default_subnet": true, "force_destroy": false });
-    let v6 = json!({ "Ipv6CidrBlockAssociationSet": [block("v6", "2001:db8:0:1::/64", "disassociated"), block("v6", "2001:db8::/64", "associated")], "AssignIpv6AddressOnCreation": true });
+    // what is not known to be gone is there
+    let v6 = |state: &str| json!({ "Ipv6CidrBlockAssociationSet": [block("v6", "2001:db8:0:1::/64", "failed"), block("v6", "2001:db8:0:2::/64", "disassociating"), block("v6", "2001:db8::/64", state)], "AssignIpv6AddressOnCreation": true });
     let v6_state = json!({ "ipv6_cidr_block": "2001:0db8::/64", "ipv6_cidr_block_association_id": "a", "assign_ipv6_address_on_creation": true });
     for (item, kind, state) in [
         (subnet(), SUBNET, subnet_state()),
         (with(&subnet(), &default), "aws_default_subnet", with(&subnet_state(), &default_state)),
-        (with(&subnet(), &v6), SUBNET, with(&subnet_state(), &v6_state)),
+        (with(&subnet(), &v6("associated")), SUBNET, with(&subnet_state(), &v6_state)),
+        (with(&subnet(), &v6("associating")), SUBNET, with(&subnet_state(), &v6_state)),
+        (with(&subnet(), &v6("Associated")), SUBNET, with(&subnet_state(), &v6_state)),
     ] {
         assert_eq!(
             drifting(SUBNET, &item, &json!({}), &[(kind, state.clone())]),
@@ -171,6 +174,21 @@ fn an_untouched_subnet_is_silent_in_every_shape() {
             "{kind} {state}"
         );
     }
+}
+
+#[test]
+fn of_what_an_answer_lacks_although_aws_always_tells_it_nothing_is_known() {
+    let state = json!({ "enable_dns64": true, "private_dns_hostname_type_on_launch": "resource-name" });
+    let declared = with(&subnet_state(), &state);
+    let mut silent = subnet();
+    for name in ["EnableDns64", "PrivateDnsNameOptionsOnLaunch"] {
+        silent.as_object_mut().unwrap().remove(name);
+    }
+    let found = |item: &Value, state: &Value| drifting(SUBNET, item, &json!({}), &[(SUBNET, state.clone())]);
+    assert_eq!(found(&silent, &declared), ["unknown enable_dns64", "unknown private_dns_hostname_type_on_launch"]);
+    let told = with(&subnet(), &json!({ "EnableDns64": false }));
+    assert_eq!(found(&told, &declared), ["enable_dns64", "private_dns_hostname_type_on_launch"]);
+    assert_eq!(found(&silent, &subnet_state()), Vec::<String>::new());
 }
 
 #[test]

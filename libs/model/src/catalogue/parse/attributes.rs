@@ -68,6 +68,7 @@ pub(super) fn attribute(path: &str, node: &Node<'_>, top: bool) -> Option<Attrib
         owned_by_aws: false,
         computed: false,
         empty_unsaid: false,
+        absent_unknown: false,
         subset: false,
         joins: false,
         alone_none: false,
@@ -126,6 +127,9 @@ fn judged(table: &Table<'_>, found: &mut Attribute) {
         .unwrap_or(false);
     found.empty_unsaid = table
         .read("empty", |t| if t == "undeclared" { Ok(true) } else { Err("`empty` can only be undeclared".to_owned()) })
+        .unwrap_or(false);
+    found.absent_unknown = table
+        .read("absent", |t| if t == "unknown" { Ok(true) } else { Err("`absent` can only be unknown".to_owned()) })
         .unwrap_or(false);
     found.joins = table.flag("joins");
     found.alone_none = table
