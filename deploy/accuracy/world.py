@@ -17,6 +17,16 @@ SECOND_REGION = "us-east-1"
 ROLE = "accuracy"
 START_LIMIT = 60  # seconds until the server answers
 SCAN_LIMIT = 170  # seconds for a scan
+# moto draws all ids from one generator; who sets it holds this meanwhile, as every call does (moto answers one at a time anyway)
+CALLS = threading.RLock()
+
+
+def _in_turn(call):
+    def wrapped(*arguments, **named):
+        with CALLS:
+            return call(*arguments, **named)
+
+    return wrapped
 
 
 class World:
@@ -71,7 +81,9 @@ class World:
 
     def connect(self, service, region, **credentials):
         config = botocore.config.Config(max_pool_connections=8)
-        return boto3.client(service, endpoint_url=self.url, region_name=region, config=config, **credentials)
+        made = boto3.client(service, endpoint_url=self.url, region_name=region, config=config, **credentials)
+        made._make_api_call = _in_turn(made._make_api_call)
+        return made
 
     def credentials(self, account):
         """Those of the account's role, asked for once."""
