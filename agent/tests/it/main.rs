@@ -1,6 +1,8 @@
 //! The agent against servers that are played: AWS's EC2, and an aggregator.
 
-#![allow(clippy::unwrap_used)] // in tests a panic is the report
+#![allow(clippy::unwrap_used, clippy::expect_used)] // in tests a panic is the report
 
+mod aggregator;
 mod aws;
 mod collected;
+mod streamed;
