@@ -72,11 +72,14 @@ def severity_is_right(case):
 
 
 def reasons(type_):
-    """Why attributes are not mutated: path (or glob) -> (moto, AWS or provider; the reason)."""
+    """Why attributes are not mutated: path (or glob) -> (whose limit it is: moto's or AWS's; the reason)."""
     name = os.path.join("reasons", f"{type_}.tsv")
     if not os.path.exists(os.path.join(HERE, "data", name)):
         return {}
-    return {path: (whose, why) for path, whose, why in table(name)}
+    found = {path: (whose, why) for path, whose, why in table(name)}
+    if wrong := [path for path, (whose, _) in found.items() if whose not in ("moto", "AWS")]:
+        raise ValueError(f"{name}: neither moto's nor AWS's limit: {wrong}")
+    return found
 
 
 def coverage(type_, cases):
