@@ -68,11 +68,10 @@ class Lab:
         self.regions.add(region)
         return Site(self, type_, number, turn, provider, account, region)
 
-    def fresh_account(self):
-        """An account of its own, for what an account has only one of."""
-        with self.lock:
-            self.number += 1
-            return f"{220000000000 + self.number:012}"
+    def free_account(self, type_):
+        """An account without any resource of that type, for what an account has only one of: first the shared ones."""
+        used = self.counts.get(type_, -1) + 1
+        return ACCOUNTS[used] if used < len(ACCOUNTS) else f"{220000000000 + used:012}"
 
     def state(self, provider, account, region):
         key = provider, account, region

@@ -58,7 +58,7 @@ def page(outcome, goals):
     accounts, declared, states = len(outcome.lab.accounts), len(outcome.lab.managed), len(outcome.lab.states)
     parts.append(
         f"\n{summary['resources']} resources in {accounts} accounts, {declared} of them declared in {states} states of provider "
-        f"{', '.join(map(str, PROVIDERS))}. Most share {len(ACCOUNTS)} accounts; what an account has only one of has accounts of its own.\n"
+        f"{', '.join(map(str, PROVIDERS))}. Most share {len(ACCOUNTS)} accounts; of what an account has only one, each has another account.\n"
     )
     parts += ["## By type\n", by_type(outcome), "", "## By severity\n", by_severity(outcome), ""]
     parts += ["## By version of the provider\n", by_provider(outcome), "", "## What is not as it should be\n"]

@@ -16,7 +16,7 @@ REGION = "eu-west-1"
 SECOND_REGION = "us-east-1"
 ROLE = "accuracy"
 START_LIMIT = 60  # seconds until the server answers
-SCAN_LIMIT = 170  # seconds for a scan
+SCAN_LIMIT = 600  # seconds for a scan
 # moto draws all ids from one generator; who sets it holds this meanwhile, as every call does (moto answers one at a time anyway)
 CALLS = threading.RLock()
 

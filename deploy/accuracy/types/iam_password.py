@@ -1,4 +1,4 @@
-"""aws_iam_account_password_policy: one for each account, so that every case has an account of its own."""
+"""aws_iam_account_password_policy: one for each account, so that no two cases share one."""
 
 from ..lab import turn
 
@@ -22,7 +22,7 @@ class Policy:
     """The policy of an account on moto and its state; `agreed` replaces values, `declared` those of the state alone."""
 
     def __init__(self, lab, agreed=None, declared=None):
-        self.site = lab.site("aws_iam_account_password_policy", account=lab.fresh_account())
+        self.site = lab.site(TYPES[0], account=lab.free_account(TYPES[0]))
         self.iam = self.site.client("iam")
         self.values = {name: value for name, (_, value, _) in WORDS.items()} | (agreed or {})
         self.update()
