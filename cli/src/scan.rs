@@ -82,8 +82,8 @@ impl Scan<'_> {
         }
         drifts.extend(self.missing(gone));
         let ignored = ignore.map(|rules| Ignored::take(rules, &mut drifts, &mut findings)).unwrap_or_default();
-        drifts.sort_by(order);
-        findings.sort_by(|a, b| (b.severity, &a.id).cmp(&(a.severity, &b.id)));
+        drifts.sort_unstable_by(order);
+        findings.sort_unstable_by(|a, b| (b.severity, &a.id).cmp(&(a.severity, &b.id)));
         let report = ScanReport {
             schema: SCHEMA.to_owned(),
             started_at: times.0,
@@ -121,8 +121,8 @@ impl Scan<'_> {
 }
 
 fn order(a: &Drift, b: &Drift) -> std::cmp::Ordering {
-    fn place(d: &Drift) -> [&str; 5] {
-        [&d.account, &d.region, &d.type_name, &d.resource, &d.path]
+    fn place(d: &Drift) -> [&str; 6] {
+        [&d.account, &d.region, &d.type_name, &d.resource, &d.path, &d.id]
     }
     b.severity.cmp(&a.severity).then_with(|| place(a).cmp(&place(b)))
 }

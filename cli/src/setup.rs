@@ -44,7 +44,7 @@ pub(crate) async fn aws(config: &Config) -> Aws {
         ..ClientConfig::from_env()
     });
     let access = Access::load(&AccessConfig { endpoint, ..AccessConfig::default() }, limiter).await;
-    let sdk = aws_config::defaults(aws_config::BehaviorVersion::latest()).load().await;
+    let sdk = access.sdk().clone();
     Aws { client, access, sdk }
 }
 

@@ -109,16 +109,19 @@ impl Collector {
         let now = (self.clock)();
         let calls = Calls::new(self.client.clone(), target);
         let shared = std::sync::Mutex::new(&mut *memory);
-        let reads = stream::iter(self.scopes(target)).map(|(kind, scope)| {
-            let reader = scope::Reader {
-                calls: &calls,
-                kind,
-                scope,
-                target,
-                secret: &self.secret,
-                began_ms: (self.clock)(),
-                after_offset: reached(),
-            };
+        let reader = |(kind, scope)| scope::Reader {
+            calls: &calls,
+            kind,
+            scope,
+            target,
+            secret: &self.secret,
+            began_ms: (self.clock)(),
+            after_offset: reached(),
+        };
+        let scopes = self.scopes(target);
+        scopes.iter().cloned().map(reader).for_each(|reader| reader.announce());
+        let reads = stream::iter(scopes).map(|scope| {
+            let reader = reader(scope);
             let (budget, shared) = (&self.budget, &shared);
             async move {
                 let seen = reader.read(|items| schedule::choose(items, shared, budget, now)).await;

@@ -1,6 +1,7 @@
 //! The further calls of one resource: those whose needs are answered go out side by side, until all are.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use driftline_model::Value;
 use driftline_model::catalogue::{Call, Get, Type};
@@ -49,7 +50,7 @@ impl<'a> Listed<'a> {
         let mut open: Vec<(&String, &Get)> = get.filter(|(name, _)| !answers.contains_key(*name)).collect();
         while !open.is_empty() {
             let (ready, waiting): (Vec<_>, Vec<_>) =
-                open.into_iter().partition(|(_, get)| get.needs().iter().all(|n| answers.contains_key(*n)));
+                open.into_iter().partition(|(_, get)| get.needs.iter().all(|n| answers.contains_key(n)));
             if ready.is_empty() {
                 // Calls that wait for each other: the catalogue check refuses these, a user's file may still have them.
                 let cycle = || Answer::Failed("its calls wait for each other".to_owned());
@@ -71,7 +72,7 @@ impl<'a> Listed<'a> {
     }
 
     async fn get(&self, get: &Get, answers: &Answers) -> Answer {
-        let failed = get.needs().iter().find_map(|n| match answers.get(*n) {
+        let failed = get.needs.iter().find_map(|n| match answers.get(n) {
             Some(Answer::Failed(reason)) => Some(reason.clone()),
             _ => None,
         });
@@ -104,12 +105,12 @@ impl<'a> Listed<'a> {
         let mut list = Vec::new();
         for (element, answer) in results {
             match answer {
-                Answer::Found(value) => list.push(json!({ "each": element, "answer": value })),
+                Answer::Found(value) => list.push(json!({ "each": element, "answer": *value })),
                 Answer::Absent => {}
                 Answer::Failed(reason) => return Answer::Failed(reason),
             }
         }
-        Answer::Found(Value::Array(list))
+        Answer::Found(Value::Array(list).into())
     }
 
     async fn call(&self, get: &Get, seen: &Seen<'_>) -> Answer {
@@ -121,9 +122,12 @@ impl<'a> Listed<'a> {
 }
 
 /// What a call's end means.
-pub(crate) fn answered<E: std::borrow::Borrow<driftline_aws::Error>>(call: &Call, result: Result<Value, E>) -> Answer {
+pub(crate) fn answered<E: std::borrow::Borrow<driftline_aws::Error>>(
+    call: &Call,
+    result: Result<impl Into<Arc<Value>>, E>,
+) -> Answer {
     match result {
-        Ok(value) => Answer::Found(value),
+        Ok(value) => Answer::Found(value.into()),
         Err(error) if is_absent(call, error.borrow()) => Answer::Absent,
         Err(error) => Answer::Failed(format!("{}:{}: {}", call.service, call.operation, error.borrow())),
     }
@@ -159,7 +163,7 @@ pub(crate) async fn batches(resources: &[(Listed<'_>, &Answers)]) -> HashMap<usi
                 let own = match &answer {
                     Answer::Found(_) => {
                         let group = key.as_ref().and_then(|k| groups.get(k)).cloned().unwrap_or_default();
-                        Answer::Found(Value::Array(group))
+                        Answer::Found(Value::Array(group).into())
                     }
                     other => other.clone(),
                 };

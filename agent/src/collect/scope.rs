@@ -1,10 +1,11 @@
 //! Reading one scope: its contexts, its listing, then each resource.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use driftline_model::catalogue::Type;
+use driftline_model::catalogue::{Call, Type};
 use driftline_model::observe::{self, Answer, Answers, ObserveContext, Observed, Seen};
 use driftline_model::secret::SecretKey;
 use driftline_model::{CoverageStatus, Scope, Snapshot, Value};
@@ -35,10 +36,13 @@ pub(crate) struct Reader<'a> {
 /// A context's answer, before it is cut to one resource.
 enum Context {
     Whole(Answer),
-    Grouped(BTreeMap<String, Vec<Value>>),
+    Grouped(BTreeMap<String, Arc<Value>>),
 }
 
 type Contexts = BTreeMap<String, Context>;
+
+/// An item and what is known of it, until it is its turn.
+type Slot<'v> = Mutex<(Cow<'v, Value>, Answers)>;
 
 static NONE: Answers = Answers::new();
 
@@ -59,42 +63,50 @@ impl Reader<'_> {
 
     /// Lists and reads; `choose` says which of the listed resources get their further calls now.
     pub(crate) async fn read(self, choose: impl FnOnce(&[schedule::Listed]) -> Choice) -> ScopeSeen {
-        let items = match self.list().await {
-            Ok(items) => items,
+        let answer = match self.list().await {
+            Ok(answer) => answer,
             Err((status, error)) => return self.seen(status, Some(error), None, Vec::new()),
         };
+        // What only this scope wants of the answer is given up resource by resource.
+        let shared;
+        let items: Vec<Cow<'_, Value>> = match Arc::try_unwrap(answer) {
+            Ok(own) => self.kind.read.list.taken(own).into_iter().map(Cow::Owned).collect(),
+            Err(answer) => {
+                shared = answer;
+                self.kind.read.list.elements(&shared)
+            }
+        };
+        if let Err((status, error)) = few(&items) {
+            return self.seen(status, Some(error), None, Vec::new());
+        }
         let contexts = self.contexts().await;
         let answers: Vec<Answers> = items.iter().map(|item| self.cut(&contexts, item)).collect();
+        let ids: Vec<Option<String>> =
+            items.iter().zip(&answers).map(|(item, known)| self.sight(item, known).id().map(str::to_owned)).collect();
         let listed: Vec<schedule::Listed> =
             items.iter().zip(&answers).map(|(item, known)| self.due(item, known)).collect();
         let chosen = choose(&listed);
         let read: Vec<usize> = (0..items.len()).filter(|i| chosen.read.get(*i).copied().unwrap_or(true)).collect();
         let several: Vec<_> = read.iter().map(|i| (self.listed(&items[*i], None), &answers[*i])).collect();
+        let overdue = chosen.overdue.map(|overdue| told(&overdue, &ids));
         let mut batched = resource::batches(&several).await;
         let work: Vec<_> = read.iter().enumerate().map(|(n, i)| (*i, batched.remove(&n).unwrap_or_default())).collect();
-        let (items_ref, answers_ref, this) = (&items, &answers, &self);
+        let slots: Vec<Slot<'_>> = items.into_iter().zip(answers).map(Mutex::new).collect();
+        let (slots, this) = (&slots, &self);
         let observed: Vec<(usize, Result<Observed, String>)> = stream::iter(work)
             .map(|(i, batch)| async move {
-                let known = answers_ref[i].iter().map(|(n, a)| (n.clone(), a.clone())).chain(batch).collect();
-                (i, this.resource(&items_ref[i], known, None).await)
+                let (item, mut known) = std::mem::take(&mut *slots[i].lock().unwrap_or_else(PoisonError::into_inner));
+                known.extend(batch);
+                (i, this.resource(&item, known, None).await)
             })
             .buffer_unordered(RESOURCES)
             .collect()
             .await;
-        let overdue = chosen.overdue.map(|overdue| self.overdue(&overdue, &items, &answers));
-        self.sum_up(&items, &answers, observed, overdue)
+        self.sum_up(ids, observed, overdue)
     }
 
-    /// What coverage says of resources that are known worse than promised.
-    fn overdue(&self, overdue: &schedule::Overdue, items: &[Value], answers: &[Answers]) -> String {
-        let oldest = Seen::new(&self.kind, self.context(None), &items[overdue.oldest], &answers[overdue.oldest]);
-        let (name, minutes) = (oldest.id().unwrap_or("a resource"), overdue.age_ms / 60_000);
-        let of = format!("{} of {} resources", overdue.resources, items.len());
-        format!(
-            "{name}: last read {} h {:02} min ago; {of} can't be read as often as `max_age` says",
-            minutes / 60,
-            minutes % 60
-        )
+    fn sight<'s>(&'s self, item: &'s Value, known: &'s Answers) -> Seen<'s> {
+        Seen::new(&self.kind, self.context(None), item, known)
     }
 
     /// What the schedule needs to know of an item.
@@ -104,42 +116,54 @@ impl Reader<'_> {
             parts.hash(&mut hasher);
             hasher.finish()
         };
-        let seen = Seen::new(&self.kind, self.context(None), item, known);
+        let seen = self.sight(item, known);
         let calls = resource::further(&self.kind, &seen, known);
         let id = seen.id().unwrap_or_default().to_owned();
         let item = item.to_string();
         schedule::Listed { key: hash(&[&self.scope.region, &self.scope.kind, &id]), item: hash(&[&item]), calls }
     }
 
-    async fn list(&self) -> Result<Vec<Value>, (CoverageStatus, String)> {
-        let list = &self.kind.read.list;
-        let call = &list.call;
-        let seen = Seen::new(&self.kind, self.context(None), &Value::Null, &NONE);
+    /// Region and parameters of a call that is made once for all resources.
+    fn place(&self, call: &Call) -> (String, Value) {
+        let seen = self.sight(&Value::Null, &NONE);
         let region = call.region.as_ref().and_then(|r| r.text(&seen)).unwrap_or_else(|| self.scope.region.clone());
-        let items = match self.calls.once(&region, call, call.with.value(&seen)).await {
-            Ok(answer) => list.elements(&answer),
-            Err(error) if is_absent(call, &error) => Vec::new(),
-            Err(error) => return Err((status(&error), format!("{}:{}: {error}", call.service, call.operation))),
-        };
-        if items.len() > MAX_RESOURCES {
-            return Err((CoverageStatus::Failed, format!("{} resources; the limit is {MAX_RESOURCES}", items.len())));
+        (region, call.with.value(&seen))
+    }
+
+    /// Announces what [`Self::read`] asks for that others may ask for too.
+    pub(crate) fn announce(&self) {
+        let contexts = self.kind.read.context.values().map(|context| &context.call);
+        for call in std::iter::once(&self.kind.read.list.call).chain(contexts) {
+            let (region, params) = self.place(call);
+            self.calls.expect(&region, call, &params);
         }
-        Ok(items)
+    }
+
+    /// The listing's answer; null where an error means that there is nothing.
+    async fn list(&self) -> Result<Arc<Value>, (CoverageStatus, String)> {
+        let call = &self.kind.read.list.call;
+        let (region, params) = self.place(call);
+        match self.calls.once(&region, call, params).await {
+            Ok(answer) => Ok(answer),
+            Err(error) if is_absent(call, &error) => Ok(Arc::default()),
+            Err(error) => Err((status(&error), format!("{}:{}: {error}", call.service, call.operation))),
+        }
     }
 
     async fn contexts(&self) -> Contexts {
         let mut contexts = BTreeMap::new();
         for (name, context) in &self.kind.read.context {
-            let call = &context.call;
-            let seen = Seen::new(&self.kind, self.context(None), &Value::Null, &NONE);
-            let region = call.region.as_ref().and_then(|r| r.text(&seen)).unwrap_or_else(|| self.scope.region.clone());
-            let answer = self.calls.once(&region, call, call.with.value(&seen)).await;
-            let answer = answered(call, answer.map(|value| context.kept((*value).clone())));
-            let found = match &answer {
-                Answer::Found(elements) => context.grouped(elements).map(Context::Grouped),
-                _ => None,
+            let (region, params) = self.place(&context.call);
+            let answer = self.calls.once(&region, &context.call, params).await;
+            let found = match answer.map(|answer| context.grouped(answer)) {
+                Ok(Ok(groups)) => {
+                    let shared = groups.into_iter().map(|(key, group)| (key, Arc::new(Value::Array(group))));
+                    Context::Grouped(shared.collect())
+                }
+                Ok(Err(whole)) => Context::Whole(Answer::Found(context.kept(&whole))),
+                Err(error) => Context::Whole(answered(&context.call, Err::<Value, _>(error))),
             };
-            contexts.insert(name.clone(), found.unwrap_or(Context::Whole(answer)));
+            contexts.insert(name.clone(), found);
         }
         contexts
     }
@@ -155,8 +179,8 @@ impl Reader<'_> {
             let Context::Grouped(groups) = context else { continue };
             let seen = Seen::new(&self.kind, self.context(None), item, &answers);
             let key = self.kind.read.context.get(name).and_then(|c| c.key.text(&seen));
-            let group = key.and_then(|k| groups.get(&k)).cloned().unwrap_or_default();
-            answers.insert(name.clone(), Answer::Found(Value::Array(group)));
+            let group = key.and_then(|k| groups.get(&k)).cloned();
+            answers.insert(name.clone(), Answer::Found(group.unwrap_or_else(|| Value::Array(Vec::new()).into())));
         }
         answers
     }
@@ -173,8 +197,7 @@ impl Reader<'_> {
 
     fn sum_up(
         self,
-        items: &[Value],
-        answers: &[Answers],
+        listed_ids: Vec<Option<String>>,
         observed: Vec<(usize, Result<Observed, String>)>,
         overdue: Option<String>,
     ) -> ScopeSeen {
@@ -197,9 +220,9 @@ impl Reader<'_> {
             }
         }
         let mut ids: Vec<String> = snapshots.iter().map(|s| s.key.id.clone()).collect();
-        for (i, item) in items.iter().enumerate().filter(|(i, _)| !skipped.contains(i)) {
-            match Seen::new(&self.kind, self.context(None), item, &answers[i]).id() {
-                Some(id) => ids.push(id.to_owned()),
+        for (_, id) in listed_ids.into_iter().enumerate().filter(|(i, _)| !skipped.contains(i)) {
+            match id {
+                Some(id) => ids.push(id),
                 // Its id came from a further call: it is among the snapshots, or counted above.
                 None if self.kind.id.answers().is_empty() => listed = false,
                 None => {}
@@ -241,11 +264,16 @@ impl Reader<'_> {
     /// Looks one resource up: by the type's own call where it has one, else by listing once more. Only what the API says in
     /// so many words is NotFound: its error for that, or an answer that shows the resource as none any more.
     pub(crate) async fn look_up(self, id: &str) -> LookedUp {
+        let list = &self.kind.read.list;
+        let answer;
         let (items, listed) = match &self.kind.read.one {
             Some(one) => {
                 let seen = Seen::new(&self.kind, self.context(Some(id)), &Value::Null, &NONE);
                 match self.calls.make(&self.scope.region, &one.call, &one.call.with.value(&seen)).await {
-                    Ok(answer) => (one.elements(&answer), one.missing.is_empty()),
+                    Ok(found) => {
+                        answer = Arc::new(found);
+                        (one.elements(&answer), one.missing.is_empty())
+                    }
                     Err(error) if error.code().is_some_and(|c| one.missing.iter().any(|m| m == c)) => {
                         return LookedUp::NotFound;
                     }
@@ -253,10 +281,16 @@ impl Reader<'_> {
                 }
             }
             None => match self.list().await {
-                Ok(items) => (items, true),
+                Ok(found) => {
+                    answer = found;
+                    (list.elements(&answer), true)
+                }
                 Err((_, error)) => return LookedUp::Unknown(error),
             },
         };
+        if let Err((_, error)) = few(&items) {
+            return LookedUp::Unknown(error);
+        }
         let contexts = if items.is_empty() { Contexts::new() } else { self.contexts().await };
         let mut none_any_more = listed;
         for item in items {
@@ -274,4 +308,23 @@ impl Reader<'_> {
         }
         LookedUp::Unknown("asked for it by id, the API answers without it".to_owned())
     }
+}
+
+/// Whether a listing can be taken as a whole.
+fn few(items: &[Cow<'_, Value>]) -> Result<(), (CoverageStatus, String)> {
+    match items.len() {
+        0..=MAX_RESOURCES => Ok(()),
+        more => Err((CoverageStatus::Failed, format!("{more} resources; the limit is {MAX_RESOURCES}"))),
+    }
+}
+
+/// What coverage says of resources that are known worse than promised; `ids` are those of all.
+fn told(overdue: &schedule::Overdue, ids: &[Option<String>]) -> String {
+    let (name, minutes) = (ids[overdue.oldest].as_deref().unwrap_or("a resource"), overdue.age_ms / 60_000);
+    let of = format!("{} of {} resources", overdue.resources, ids.len());
+    format!(
+        "{name}: last read {} h {:02} min ago; {of} can't be read as often as `max_age` says",
+        minutes / 60,
+        minutes % 60
+    )
 }

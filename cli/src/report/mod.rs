@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use driftline_assess::scan::ScanReport;
-use driftline_model::{CoverageStatus, Drift, DriftKind, Severity, Value};
+use driftline_model::{Control, CoverageStatus, Drift, DriftKind, Severity, Value};
 
 use crate::output::safe;
 pub(crate) use style::Style;
@@ -152,7 +152,7 @@ fn agreed_in(origin: &driftline_model::Origin) -> String {
 }
 
 /// Controls by framework, shortened: the JSON has all.
-fn controls(controls: &[String]) -> String {
+fn controls(controls: &[Control]) -> String {
     let mut by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for control in controls {
         let (framework, requirement) = control.split_once(':').unwrap_or((control, ""));

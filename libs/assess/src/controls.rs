@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use driftline_model::Control;
+
 use crate::rules::Rules;
 
 const BY_RULE: &str = include_str!("../data/controls.tsv");
@@ -46,13 +48,13 @@ impl Controls {
     }
 
     /// The controls of several rules together.
-    pub fn of_all<'a>(&self, rules: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-        let all: BTreeSet<&str> = rules.into_iter().flat_map(|r| self.of(r)).copied().collect();
-        all.into_iter().map(str::to_owned).collect()
+    pub fn of_all<'a>(&self, rules: impl IntoIterator<Item = &'a str>) -> Vec<Control> {
+        let all: BTreeSet<&'static str> = rules.into_iter().flat_map(|r| self.of(r)).copied().collect();
+        all.into_iter().map(Control::Borrowed).collect()
     }
 
     /// The controls that every rule about a path is evidence for; where no rule is, those that every rule of its class is.
-    pub fn around(&self, rules: &Rules, type_name: &str, path: &str) -> Vec<String> {
+    pub fn around(&self, rules: &Rules, type_name: &str, path: &str) -> Vec<Control> {
         let about: Vec<&str> = rules
             .of(type_name)
             .iter()
@@ -66,9 +68,9 @@ impl Controls {
         self.common(&rules.in_class(class).map(|r| r.id.as_str()).collect::<Vec<_>>())
     }
 
-    fn common(&self, rules: &[&str]) -> Vec<String> {
+    fn common(&self, rules: &[&str]) -> Vec<Control> {
         let Some((first, rest)) = rules.split_first() else { return Vec::new() };
         let shared = self.of(first).iter().filter(|c| rest.iter().all(|r| self.of(r).contains(c)));
-        shared.map(|c| (*c).to_owned()).collect()
+        shared.map(|c| Control::Borrowed(*c)).collect()
     }
 }

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftline_model::catalogue::Type;
 use driftline_model::diff::{self, Difference, Leaf};
 use driftline_model::drift::{drift_id, finding_id};
-use driftline_model::{Baseline, Catalogue, Drift, DriftKind, Finding, Origin, ResourceKey, Severity, Snapshot};
+use driftline_model::{
+    Baseline, Catalogue, Control, Drift, DriftKind, Finding, Origin, ResourceKey, Severity, Snapshot,
+};
 use serde_json::Value;
 
 use crate::attributes::{Attributes, with, within};
@@ -218,7 +220,7 @@ impl Assessor {
         Some(Drift { controls, ..made })
     }
 
-    fn broken_controls(&self, key: &ResourceKey, path: &str, assessment: &Assessment) -> Vec<String> {
+    fn broken_controls(&self, key: &ResourceKey, path: &str, assessment: &Assessment) -> Vec<Control> {
         if !assessment.broken.is_empty() {
             return self.controls.of_all(assessment.broken.iter().map(String::as_str));
         }

@@ -104,6 +104,7 @@ pub struct AccessConfig {
 /// The process's own credentials, and the way to those of other accounts.
 #[derive(Debug, Clone)]
 pub struct Access {
+    sdk: SdkConfig,
     sts: aws_sdk_sts::Client,
     region: String,
     own: SharedCredentialsProvider,
@@ -165,12 +166,17 @@ impl Access {
             config = config.use_dual_stack(true);
         }
         let sts = aws_sdk_sts::Client::from_conf(config.build());
-        Access { sts, region, own, identity: Arc::default(), limiter, clock }
+        Access { sdk: sdk.clone(), sts, region, own, identity: Arc::default(), limiter, clock }
     }
 
     /// The process's own credentials, fetched once and renewed before they expire.
     pub fn own(&self) -> SharedCredentialsProvider {
         self.own.clone()
+    }
+
+    /// The SDK's configuration, for its own clients.
+    pub fn sdk(&self) -> &SdkConfig {
+        &self.sdk
     }
 
     /// The region of the SDK's configuration; `us-east-1` where there is none.

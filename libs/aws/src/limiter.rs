@@ -20,13 +20,13 @@ use self::core::{Core, Grant, Key, Step, Ticket};
 pub struct Rate {
     /// Calls per second, above 0.
     pub per_second: f64,
-    /// Calls at once after a rest; at least 1 and what flows in within a tenth of a second.
+    /// Calls at once after a rest; at least 1 and what flows in within a quarter of a second.
     pub burst: f64,
 }
 
 /// Time passes in beats here: what waits for its rate goes out side by side, and the process wakes once for several calls
 /// instead of once for each.
-const BEAT: Duration = Duration::from_millis(100);
+const BEAT: Duration = Duration::from_millis(250);
 
 /// Bounds of the limiter. The defaults hold for a process that reads thousands of accounts.
 #[derive(Debug, Clone, PartialEq)]

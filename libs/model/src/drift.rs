@@ -119,6 +119,9 @@ impl DriftKind {
     }
 }
 
+/// A control of a standard, as `PCI-DSS:3.5.1`. Those that Driftline ships are not copied for every finding.
+pub type Control = std::borrow::Cow<'static, str>;
+
 /// A difference between snapshot and baseline at one path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
@@ -148,7 +151,7 @@ pub struct Drift {
     /// Why that severity, in a sentence.
     pub reason: String,
     /// Controls that it breaks, as `PCI-DSS:3.5.1`.
-    pub controls: Vec<String>,
+    pub controls: Vec<Control>,
     /// Where the agreed value stands.
     pub baseline: Option<Origin>,
     /// Id of its remediation.
@@ -184,7 +187,7 @@ pub struct Finding {
     /// What is wrong, in a sentence.
     pub reason: String,
     /// Controls that it breaks.
-    pub controls: Vec<String>,
+    pub controls: Vec<Control>,
 }
 
 /// What a transition is about.

@@ -116,6 +116,59 @@ impl Expr {
     }
 }
 
+impl Expr {
+    /// Whether it is a path of names and `[*]` to the elements of lists, or to one value, and nothing else.
+    fn is_plain(&self) -> bool {
+        let all = |s: &Step| *s == Step::All;
+        self.root == Root::Item
+            && self.transforms.is_empty()
+            && self.steps.iter().all(|s| all(s) || matches!(s, Step::Field(_)))
+            && (self.steps.last().is_some_and(all) || !self.steps.iter().any(all))
+    }
+
+    /// What a plain path leads to in an item: the elements where that is a list, else the one value. `None` for any other
+    /// expression.
+    pub(crate) fn select<'v>(&self, item: &'v Value) -> Option<Vec<&'v Value>> {
+        let mut found = Vec::new();
+        self.is_plain().then(|| select(item, &self.steps, &mut found))?;
+        Some(found)
+    }
+
+    /// As [`Self::select`], taken out of the item.
+    pub(crate) fn take(&self, item: Value) -> Result<Vec<Value>, Value> {
+        if !self.is_plain() {
+            return Err(item);
+        }
+        let mut found = Vec::new();
+        take(item, &self.steps, &mut found);
+        Ok(found)
+    }
+}
+
+fn select<'v>(value: &'v Value, steps: &[Step], found: &mut Vec<&'v Value>) {
+    match (steps.split_first(), value) {
+        (_, Value::Null) => {}
+        (Some((Step::Field(name), rest)), value) => value.get(name).into_iter().for_each(|v| select(v, rest, found)),
+        (Some((_, [])) | None, Value::Array(list)) => found.extend(list.iter().filter(|v| !v.is_null())),
+        (Some((_, rest)), Value::Array(list)) => list.iter().for_each(|v| select(v, rest, found)),
+        (Some(_), _) => {}
+        (None, one) => found.push(one),
+    }
+}
+
+fn take(value: Value, steps: &[Step], found: &mut Vec<Value>) {
+    match (steps.split_first(), value) {
+        (Some((Step::Field(name), rest)), Value::Object(mut map)) => {
+            map.remove(name).into_iter().for_each(|v| take(v, rest, found));
+        }
+        (Some((Step::Field(_), _)), _) | (_, Value::Null) => {}
+        (Some((_, [])) | None, Value::Array(list)) => found.extend(list.into_iter().filter(|v| !v.is_null())),
+        (Some((_, rest)), Value::Array(list)) => list.into_iter().for_each(|v| take(v, rest, found)),
+        (Some(_), _) => {}
+        (None, one) => found.push(one),
+    }
+}
+
 /// Follows steps; after `[*]` or a filter the result is an array.
 fn walk(value: &Value, steps: &[Step], sight: &dyn Sight) -> Value {
     let Some((step, rest)) = steps.split_first() else { return value.clone() };

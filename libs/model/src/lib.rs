@@ -22,7 +22,7 @@ pub mod transform;
 pub use catalogue::Catalogue;
 pub use diff::{Comparison, Difference, Leaf, compare, examine};
 pub use drift::{
-    Drift, DriftKind, Finding, Origin, Severity, Subject, Transition, TransitionKind, drift_id, finding_id,
+    Control, Drift, DriftKind, Finding, Origin, Severity, Subject, Transition, TransitionKind, drift_id, finding_id,
     transition_id,
 };
 pub use fold::{fold, seal};

@@ -1,6 +1,8 @@
 //! From API answers to a snapshot: a pure mapping by the catalogue's lines. Making the calls is the agent's.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -33,7 +35,7 @@ pub struct ObserveContext<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// Its answer, in the CLI's names; with `items` what that keeps, with `by` this resource's elements.
-    Found(Value),
+    Found(Arc<Value>),
     /// An error that means "not set", or a call that `when` left out.
     Absent,
     /// Denied, throttled, cut short ...: unknown.
@@ -168,9 +170,12 @@ pub fn observe(
         relations: BTreeMap::new(),
         owner: word(&ty.owners, &seen).map(str::to_owned),
     };
+    let calls = ty.read.get.keys().chain(ty.read.context.keys());
+    let whole = calls.into_iter().all(|name| failure(answers, name).is_none());
     for (path, attribute) in &ty.attributes {
         let raw = normal::first(&attribute.from, &seen);
-        let failed = attribute.answers().into_iter().find_map(|name| failure(answers, name));
+        let needed = if whole { Vec::new() } else { attribute.answers() };
+        let failed = needed.into_iter().find_map(|name| failure(answers, name));
         match failed {
             Some(error) if raw.is_null() || !attribute.fields.is_empty() => {
                 snapshot.unread.insert(path.clone(), error);
@@ -217,67 +222,91 @@ fn hint(template: &Template) -> String {
 impl Get {
     /// What of an answer is kept.
     pub fn kept(&self, answer: Value) -> Value {
-        kept(self.items.as_ref(), answer)
+        match &self.items {
+            None => answer,
+            Some(items) => items.eval(&normal::Alone(&answer)),
+        }
     }
 
     /// The elements of a batch's answers, by the resource's `key`.
     pub fn grouped(&self, elements: &Value) -> BTreeMap<String, Vec<Value>> {
-        self.by.as_ref().map(|by| grouped(by, elements)).unwrap_or_default()
+        let by = self.by.iter();
+        let elements = elements.as_array().map(Vec::as_slice).unwrap_or_default();
+        by.map(|by| grouped(by, elements.iter().map(Cow::Borrowed))).next().unwrap_or_default()
     }
 }
 
 impl Context {
     /// What of the answer is kept.
-    pub fn kept(&self, answer: Value) -> Value {
-        kept(self.items.as_ref(), answer)
+    pub fn kept(&self, answer: &Arc<Value>) -> Arc<Value> {
+        match &self.items {
+            None => Arc::clone(answer),
+            Some(items) => Arc::new(items.eval(&normal::Alone(answer))),
+        }
     }
 
-    /// With `by`: the elements by the resource's `key`.
-    pub fn grouped(&self, elements: &Value) -> Option<BTreeMap<String, Vec<Value>>> {
-        self.by.as_ref().map(|by| grouped(by, elements))
+    /// With `by`: what is kept of the answer, by the resource's `key`. Without it the answer comes back.
+    pub fn grouped(&self, answer: Arc<Value>) -> Result<BTreeMap<String, Vec<Value>>, Arc<Value>> {
+        let Some(by) = &self.by else { return Err(answer) };
+        let items = self.items.clone().unwrap_or_default();
+        Ok(match Arc::try_unwrap(answer) {
+            Ok(own) => grouped(by, taken(&items, own).into_iter().map(Cow::Owned)),
+            Err(shared) => grouped(by, elements(&items, &shared)),
+        })
     }
 }
 
 impl List {
     /// The resources in an answer.
-    pub fn elements(&self, answer: &Value) -> Vec<Value> {
+    pub fn elements<'v>(&self, answer: &'v Value) -> Vec<Cow<'v, Value>> {
         elements(&self.items, answer)
+    }
+
+    /// The same, taken out of the answer.
+    pub fn taken(&self, answer: Value) -> Vec<Value> {
+        taken(&self.items, answer)
     }
 }
 
 impl One {
     /// The resource in an answer: one, or none.
-    pub fn elements(&self, answer: &Value) -> Vec<Value> {
+    pub fn elements<'v>(&self, answer: &'v Value) -> Vec<Cow<'v, Value>> {
         elements(&self.items, answer)
     }
 }
 
-fn elements(items: &Expr, answer: &Value) -> Vec<Value> {
+/// What `items` leads to: the elements of a list, or the one that is no list. Taken from the answer without copying it
+/// where the expression is a plain path, as listings of a large account are.
+fn elements<'v>(items: &Expr, answer: &'v Value) -> Vec<Cow<'v, Value>> {
+    if let Some(found) = items.select(answer) {
+        return found.into_iter().map(Cow::Borrowed).collect();
+    }
     match items.eval(&normal::Alone(answer)) {
-        Value::Array(a) => a,
+        Value::Array(a) => a.into_iter().map(Cow::Owned).collect(),
         Value::Null => Vec::new(),
-        one => vec![one],
+        one => vec![Cow::Owned(one)],
     }
 }
 
-fn kept(items: Option<&Expr>, answer: Value) -> Value {
-    match items {
-        None => answer,
-        Some(expr) => expr.eval(&normal::Alone(&answer)),
-    }
+fn taken(items: &Expr, answer: Value) -> Vec<Value> {
+    let other = |answer| elements(items, &answer).into_iter().map(Cow::into_owned).collect();
+    items.take(answer).unwrap_or_else(other)
 }
 
 /// Groups elements by the values that `by` has in each (of a list every one).
-fn grouped(by: &Expr, elements: &Value) -> BTreeMap<String, Vec<Value>> {
+fn grouped<'v>(by: &Expr, elements: impl IntoIterator<Item = Cow<'v, Value>>) -> BTreeMap<String, Vec<Value>> {
     let mut groups: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for element in elements.as_array().into_iter().flatten() {
-        let names = match by.eval(&normal::Alone(element)) {
+    for element in elements {
+        let names: Vec<String> = match by.eval(&normal::Alone(&element)) {
             Value::Array(a) => a.iter().map(scalar_text).collect(),
             one => vec![scalar_text(&one)],
         };
-        for name in names.into_iter().filter(|n| !n.is_empty()) {
-            groups.entry(name).or_default().push(element.clone());
+        let mut names: Vec<String> = names.into_iter().filter(|n| !n.is_empty()).collect();
+        let Some(last) = names.pop() else { continue };
+        for name in names {
+            groups.entry(name).or_default().push(element.as_ref().clone());
         }
+        groups.entry(last).or_default().push(element.into_owned());
     }
     groups
 }

@@ -2,7 +2,7 @@
 
 use clickhouse::Row;
 use clickhouse::query::Query;
-use driftline_model::{Coverage, Drift, DriftKind, Finding, Origin, Severity, Subject, Transition};
+use driftline_model::{Control, Coverage, Drift, DriftKind, Finding, Origin, Severity, Subject, Transition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -143,7 +143,7 @@ struct DriftRecord {
     actual: String,
     severity: String,
     reason: String,
-    controls: Vec<String>,
+    controls: Vec<Control>,
     origin: String,
     source: String,
     address: String,
@@ -169,7 +169,7 @@ struct FindingRecord {
     severity: String,
     rule: String,
     reason: String,
-    controls: Vec<String>,
+    controls: Vec<Control>,
     status: String,
     opened_at: i64,
     changed_at: i64,

@@ -2,7 +2,7 @@
 
 use clickhouse::Row;
 use driftline_model::record::{AccountFacts, Cycle};
-use driftline_model::{CoverageStatus, Drift, Finding, Origin, ResourceKey, Snapshot, Subject, Transition};
+use driftline_model::{Control, CoverageStatus, Drift, Finding, Origin, ResourceKey, Snapshot, Subject, Transition};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -70,7 +70,7 @@ pub struct TransitionRow {
     pub(crate) actual: String,
     pub(crate) severity: String,
     pub(crate) reason: String,
-    pub(crate) controls: Vec<String>,
+    pub(crate) controls: Vec<Control>,
     pub(crate) rule: String,
     pub(crate) origin: String,
     pub(crate) source: String,

@@ -6,14 +6,14 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_xml::decode::{Document, ScopedDecoder, try_data};
 
 use super::Wire;
+use super::xml::Walk;
 use crate::error::Error;
 use crate::model::Service;
 
 /// The name of an XML document's root, where there is one.
-pub(crate) fn root(body: &[u8]) -> Option<String> {
-    let mut document = Document::try_from(body).ok()?;
-    let root = document.root_element().ok()?;
-    Some(root.start_el().local().to_owned())
+fn root(body: &[u8]) -> Option<&str> {
+    let (_, root) = Walk::start(std::str::from_utf8(body).ok()?, 1).ok()?;
+    Some(root.name)
 }
 
 /// Whether this answer is an error. S3 hides some in a success.

@@ -1,7 +1,7 @@
 //! Objects in S3, paged and bounded, in whatever region their bucket is.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -22,26 +22,34 @@ const MAX_KEYS: usize = 1_000_000;
 
 #[derive(Debug)]
 pub(super) struct Buckets {
-    config: aws_sdk_s3::Config,
+    sdk: aws_config::SdkConfig,
+    /// Made of it when the first bucket is asked.
+    config: OnceLock<aws_sdk_s3::Config>,
     /// Regions of buckets that are elsewhere than the configuration's.
     regions: Mutex<BTreeMap<String, String>>,
 }
 
 impl Buckets {
-    pub(super) fn new(config: &aws_config::SdkConfig) -> Self {
-        let mut builder = aws_sdk_s3::config::Builder::from(config);
-        // What stands behind an endpoint of one's own has no DNS name per bucket.
-        if config.endpoint_url().is_some() || has_own_endpoint(config) {
-            builder.set_force_path_style(Some(true));
-        }
-        Self { config: builder.build(), regions: Mutex::default() }
+    pub(super) fn new(sdk: &aws_config::SdkConfig) -> Self {
+        Self { sdk: sdk.clone(), config: OnceLock::new(), regions: Mutex::default() }
+    }
+
+    fn config(&self) -> &aws_sdk_s3::Config {
+        self.config.get_or_init(|| {
+            let mut builder = aws_sdk_s3::config::Builder::from(&self.sdk);
+            // What stands behind an endpoint of one's own has no DNS name per bucket.
+            if self.sdk.endpoint_url().is_some() || has_own_endpoint(&self.sdk) {
+                builder.set_force_path_style(Some(true));
+            }
+            builder.build()
+        })
     }
 
     fn client(&self, bucket: &str) -> Client {
         let region = self.regions.lock().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned();
         match region {
-            Some(region) => Client::from_conf(self.config.to_builder().region(Region::new(region)).build()),
-            None => Client::from_conf(self.config.clone()),
+            Some(region) => Client::from_conf(self.config().to_builder().region(Region::new(region)).build()),
+            None => Client::from_conf(self.config().clone()),
         }
     }
 

@@ -144,7 +144,7 @@ pub(super) fn consistent(file: &File<'_>, ty: &Type) {
         }
     }
     for (name, get) in &ty.read.get {
-        for need in get.needs() {
+        for need in &get.needs {
             if !known(need) || need == name {
                 say(format!("call `{name}` needs `{need}:`, which no other call is named"));
             }

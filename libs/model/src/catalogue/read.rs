@@ -58,6 +58,8 @@ pub struct Get {
     pub by: Option<Expr>,
     /// What `by` must equal for this resource; by default the id.
     pub key: Template,
+    /// The answers that must be there before this call can be made.
+    pub needs: BTreeSet<String>,
 }
 
 /// Many resources in one call.
@@ -103,15 +105,15 @@ impl Call {
 }
 
 impl Get {
-    /// The answers that must be there before this call can be made.
-    pub fn needs(&self) -> BTreeSet<&str> {
+    /// The answers that are named wherever this call is described.
+    pub(super) fn named(&self) -> BTreeSet<String> {
         let mut names: BTreeSet<&str> = self.call.with.answers().into_iter().collect();
         names.extend(self.call.region.iter().flat_map(Template::answers));
         names.extend(self.when.iter().flat_map(|c| c.expr.answers()));
         names.extend(self.each.iter().flat_map(Expr::answers));
         names.extend(self.key.answers());
         names.remove("relations");
-        names
+        names.into_iter().map(str::to_owned).collect()
     }
 }
 

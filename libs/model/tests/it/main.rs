@@ -8,6 +8,7 @@ mod catalogue;
 mod complete;
 mod general;
 mod instance;
+mod listing;
 mod policy;
 mod rules;
 mod security_group;

@@ -26,7 +26,7 @@ pub(crate) fn seen(kind: &str, item: &Value, answers: &Value) -> Snapshot {
     for (name, value) in answers.as_object().unwrap() {
         let answer = match value.get("failed") {
             Some(error) => Answer::Failed(error.as_str().unwrap().to_owned()),
-            None => Answer::Found(value.clone()),
+            None => Answer::Found(value.clone().into()),
         };
         assert!(all.insert(name.clone(), answer).is_some(), "no call `{name}`");
     }

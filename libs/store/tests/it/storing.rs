@@ -322,7 +322,7 @@ fn hostile_texts_come_back_as_they_are() {
         d.expected = json!({ t[2].clone(): [t[3].clone(), null, true, -7, u64::MAX] });
         d.actual = json!(t[4]);
         d.reason.clone_from(&t[5]);
-        d.controls = vec![t[6].clone(), t[7].clone()];
+        d.controls = vec![t[6].clone().into(), t[7].clone().into()];
         let sent = transition(Subject::Drift(d.clone()), TransitionKind::Opened, offset);
         runtime.block_on(async {
             store.insert_transitions(&[row(&sent, offset)]).await.unwrap();

@@ -55,7 +55,7 @@ pub(crate) fn drift(account: &str, resource: &str, path: &str, severity: Severit
         actual: json!(null),
         severity,
         reason: "encryption is off".to_owned(),
-        controls: vec!["PCI-DSS:3.5.1".to_owned(), "GDPR:32".to_owned()],
+        controls: vec!["PCI-DSS:3.5.1".into(), "GDPR:32".into()],
         baseline: Some(Origin {
             origin: "terraform".to_owned(),
             source: "s3://states/prod.tfstate".to_owned(),

@@ -1,6 +1,6 @@
 //! `[read]`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalogue::read::{Batch, Call, Context, Get, List, One, Read};
 use crate::catalogue::reader::{Node, Table};
@@ -18,6 +18,9 @@ pub(super) fn read(table: &Table<'_>) -> Option<Read> {
                 get.call.region = Some(region.clone());
             }
         }
+    }
+    for get in get.values_mut() {
+        get.needs = get.named();
     }
     let context = table.members("context").into_iter().filter_map(|(name, n)| Some((name, context(&n)?))).collect();
     Some(Read { list: list?, one, get, context })
@@ -72,7 +75,7 @@ fn get(node: &Node<'_>) -> Option<Get> {
         table.problem("`batch` and `each` exclude one another");
     }
     table.finish();
-    Some(Get { call: call?, when, each, batch, items, by, key: key? })
+    Some(Get { call: call?, when, each, batch, items, by, key: key?, needs: BTreeSet::new() })
 }
 
 fn batch(node: &Node<'_>) -> Option<Batch> {
