@@ -20,7 +20,7 @@ pub(crate) async fn run(cli: Cli) -> Result<u8> {
     let global = cli.global;
     match cli.command {
         Command::Scan(args) => scan::run(&global, &args).await,
-        Command::Up(args) => roles::up(&global, &args).await,
+        Command::Up(args) => Box::pin(roles::up(&global, &args)).await,
         Command::Agent => roles::agent(&global).await,
         Command::Aggregator => roles::aggregator(&global).await,
         Command::Analyzer(args) => roles::analyzer(&global, args.only).await,
