@@ -45,13 +45,15 @@ async fn undisturbed(rig: &Rig, disturbed: &dyn Log) -> Vec<Vec<Value>> {
     let mut run = 0;
     loop {
         let analyzer = rig.role(&config, "undisturbed", &["analyzer"]);
+        run += 1;
         eventually("the inputs to be stored", || async {
+            let taken = rig.log("undisturbed").matches("partition taken").count();
             let marks = tables.watermarks().await.unwrap();
             let reached = |(partition, end): (&u32, &i64)| {
                 let here = marks.iter().find(|w| w.topic == INPUTS && w.partition == *partition);
                 here.map_or(0, |w| i64::try_from(w.offset).unwrap()) >= *end
             };
-            inputs.iter().all(reached)
+            taken >= run * PARTITIONS as usize && inputs.iter().all(reached)
         })
         .await;
         analyzer.end().await;
@@ -61,7 +63,6 @@ async fn undisturbed(rig: &Rig, disturbed: &dyn Log) -> Vec<Vec<Value>> {
         if judged && reached(&log, WRITER, EVENTS, &ends(&log, EVENTS).await).await {
             return told(&tables).await;
         }
-        run += 1;
         assert!(run < 20, "it does not come to an end");
     }
 }
