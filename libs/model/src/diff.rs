@@ -158,7 +158,7 @@ fn verdict(attribute: &Attribute, declared: &Declared, snapshot: &Snapshot, base
             expected: expected.clone(),
             actual: actual.clone(),
         }]),
-        None => Verdict::Unknown("the alias is not known here"),
+        None => Verdict::Unknown("what an alias leads to, or a part of it, is not known here"),
     }
 }
 

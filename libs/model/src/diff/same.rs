@@ -121,7 +121,7 @@ fn block(attribute: &Attribute, path: &str, e: &Value, a: &Value, scope: &Scope<
         if ignored || field.uncompared.is_some() || field.computed && e.is_null() {
             return Some(true);
         }
-        same(field, &path, &e, &a, scope)
+        same(field, &path, &e, &a, scope).filter(|same| *same || !field.absent_unknown || !a.is_null())
     });
     all(&mut verdicts)
 }

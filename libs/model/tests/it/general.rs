@@ -204,7 +204,7 @@ fn a_value_is_muted_only_where_its_owner_is_and_only_for_what_it_does() {
 fn an_alias_is_followed_where_it_leads_and_unknown_where_it_cannot_be() {
     let parts = [part("a", "aws_thing", &json!({ "name": "t", "key": "alias/app" }))];
     let mut live = snapshot(&json!({ "key": "arn:aws:kms:eu-west-1:111122223333:key/k1" }));
-    assert_eq!(drifts(&live, &parts), ["unknown key: the alias is not known here"]);
+    assert_eq!(drifts(&live, &parts), ["unknown key: what an alias leads to, or a part of it, is not known here"]);
     live.relations.insert("kms_aliases".into(), json!({ "alias/app": "k1" }));
     assert_eq!(drifts(&live, &parts), Vec::<String>::new());
     live.relations.insert("kms_aliases".into(), json!({ "alias/other": "k1" }));

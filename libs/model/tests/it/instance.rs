@@ -142,6 +142,40 @@ fn of_a_block_that_aws_fills_in_a_state_without_it_says_nothing() {
 }
 
 #[test]
+fn an_address_that_is_given_after_the_launch_is_agreed_by_its_own_resource() {
+    let unrefreshed = with(&state(), &json!({ "associate_public_ip_address": false }));
+    let eip =
+        json!({ "id": "eipalloc-1", "allocation_id": "eipalloc-1", "instance": "i-1", "public_ip": "198.51.100.4" });
+    let association =
+        json!({ "id": "eipassoc-1", "allocation_id": "eipalloc-1", "instance_id": "i-1", "public_ip": "198.51.100.4" });
+    let live = |allocation: &str| {
+        let address = json!([{ "AllocationId": allocation, "PublicIp": "198.51.100.4", "InstanceId": "i-1" }]);
+        with(&live(), &json!({ "addresses": address }))
+    };
+    let found = |allocation: &str, others: &[(&str, &Value)]| {
+        let mut instances = vec![(INSTANCE, unrefreshed.clone())];
+        instances.extend(others.iter().map(|(kind, value)| (*kind, (*value).clone())));
+        drifting(INSTANCE, &item(), &live(allocation), &instances)
+    };
+    let none = Vec::<String>::new();
+    assert_eq!(found("eipalloc-1", &[("aws_eip", &eip)]), none);
+    assert_eq!(found("eipalloc-1", &[("aws_eip_association", &association)]), none);
+    assert_eq!(found("eipalloc-1", &[("aws_eip", &eip), ("aws_eip_association", &association)]), none);
+    assert_eq!(found("eipalloc-9", &[("aws_eip_association", &association)]), ["eip_association"]);
+    assert_eq!(found("eipalloc-9", &[]), ["associate_public_ip_address"]);
+}
+
+#[test]
+fn the_first_device_is_the_root_where_the_image_names_none_that_is_there() {
+    let renamed = with(&item(), &json!({ "RootDeviceName": "/dev/sda1" }));
+    let found = |state: Value| drifting(INSTANCE, &renamed, &live(), &[(INSTANCE, state)]);
+    let sized =
+        |size: u32| json!({ "root_block_device": [{ "volume_size": size, "volume_type": "gp3", "encrypted": true }] });
+    assert_eq!(found(with(&state(), &sized(8))), Vec::<String>::new());
+    assert_eq!(found(with(&state(), &sized(9))), ["root_block_device.volume_size"]);
+}
+
+#[test]
 fn a_device_that_ends_with_the_machine_is_agreed_inline_alone() {
     let mut devices = item()["BlockDeviceMappings"].clone();
     devices[1]["Ebs"]["DeleteOnTermination"] = json!(true);

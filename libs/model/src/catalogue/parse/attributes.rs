@@ -107,6 +107,9 @@ pub(super) fn attribute(path: &str, node: &Node<'_>, top: bool) -> Option<Attrib
         "sha1" => Ok(Secret::Sha1OfBytes),
         _ => Err("`secret` is text or sha1".to_owned()),
     });
+    found.absent_unknown = table
+        .read("absent", |t| if t == "unknown" { Ok(true) } else { Err("`absent` can only be unknown".to_owned()) })
+        .unwrap_or(false);
     found.computed = table.flag("computed");
     found.subset = table.flag("subset");
     if top {
@@ -127,9 +130,6 @@ fn judged(table: &Table<'_>, found: &mut Attribute) {
         .unwrap_or(false);
     found.empty_unsaid = table
         .read("empty", |t| if t == "undeclared" { Ok(true) } else { Err("`empty` can only be undeclared".to_owned()) })
-        .unwrap_or(false);
-    found.absent_unknown = table
-        .read("absent", |t| if t == "unknown" { Ok(true) } else { Err("`absent` can only be unknown".to_owned()) })
         .unwrap_or(false);
     found.joins = table.flag("joins");
     found.alone_none = table
