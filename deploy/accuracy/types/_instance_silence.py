@@ -2,7 +2,7 @@
 
 import base64
 
-from ._machine import SCRIPT, declare, found, interface, maker, simple
+from ._machine import ROOT, SCRIPT, declare, found, interface, maker, simple, volumes
 
 KIND = "aws_instance"
 
@@ -19,6 +19,7 @@ def build(lab):
     site.silent(imaged, "ami", "an image is made of it", lambda: caller.create_image(InstanceId=imaged, Name=site.name("image")))
     written(lab)
     undeclared(lab)
+    later(lab)
 
 
 def written(lab):
@@ -49,3 +50,27 @@ def undeclared(lab):
     site_only = {name: None for name in nothing}
     declare(site, made, **site_only)
     site.silent(made, "monitoring", "of a machine that only says image and type, another setting changes", lambda: ec2.modify_instance_attribute(InstanceId=made, Attribute="monitoringState", Value="disabled"))
+
+
+def later(lab):
+    """An address and a disk that the configuration gives after the launch: the machine's part of the state was not refreshed since."""
+    for split in (True, False):
+        site = lab.site(KIND)
+        ec2, made = site.client("ec2"), maker(site)()
+        address = ec2.allocate_address(Domain="vpc")
+        given = {"allocation_id": address["AllocationId"], "public_ip": address["PublicIp"]}
+        declare(site, made)
+        association = ec2.associate_address(InstanceId=made, AllocationId=address["AllocationId"])["AssociationId"]
+        if split:
+            site.declare({**given, "id": association, "instance_id": made}, "aws_eip_association")
+        else:
+            site.declare({**given, "id": address["AllocationId"], "instance": made, "domain": "vpc"}, "aws_eip")
+        site.silent(made, "associate_public_ip_address", "an agreed address, given after the launch", shape="split" if split else "of the address")
+    site = lab.site(KIND)
+    images = site.client("ec2").describe_images(Owners=["amazon"])["Images"]
+    other = next(i["ImageId"] for i in images if i.get("RootDeviceName") not in (None, ROOT) and i.get("Platform") != "windows")
+    machine = maker(site, ImageId=other, BlockDeviceMappings=None)()
+    root = next(iter(volumes(site, machine).values()))
+    written_root = {"delete_on_termination": True, "device_name": ROOT, "encrypted": False, "volume_id": root["VolumeId"], "volume_size": root["Size"], "volume_type": root["VolumeType"]}
+    declare(site, machine, root_block_device=written_root, ebs_block_device=[])
+    site.silent(machine, "root_block_device", "an image that names another root than there is")
