@@ -21,10 +21,8 @@ def table(name):
 @functools.cache
 def schemas():
     """Terraform type -> path -> (kind, mode), of provider 6; paths have dots between blocks."""
-    found = {}
-    for type_, path, kind, mode in table("schemas.tsv"):
-        found.setdefault(type_, {})[path] = kind, mode
-    return found
+    names = sorted(os.listdir(os.path.join(HERE, "data", "schemas")))
+    return {name.removesuffix(".tsv"): {path: (kind, mode) for path, kind, mode in table(os.path.join("schemas", name))} for name in names}
 
 
 @functools.cache
