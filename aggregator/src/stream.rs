@@ -23,6 +23,10 @@ type Answers = mpsc::Sender<Result<AggregatorMessage, Status>>;
 
 /// Accounts that one agent process may speak for.
 const MAX_ACCOUNTS: usize = 20_000;
+/// Digits of an account id.
+const ACCOUNT_ID: usize = 12;
+/// Bytes of the version that an agent gives itself.
+const MAX_VERSION: usize = 100;
 
 /// A record whose delivery came in.
 struct Delivered {
@@ -118,13 +122,20 @@ async fn changed(changes: &mut Option<tokio::sync::watch::Receiver<u64>>) {
 async fn hello(incoming: &mut Streaming<v1::AgentMessage>) -> Result<v1::Hello, Status> {
     let first = tokio::time::timeout(Duration::from_secs(10), incoming.message()).await;
     let first = first.map_err(|_| Status::deadline_exceeded("no hello within 10 s"))??;
-    let Some(v1::AgentMessage { message: Some(FromAgent::Hello(hello)) }) = first else {
+    let Some(v1::AgentMessage { message: Some(FromAgent::Hello(mut hello)) }) = first else {
         return Err(Status::invalid_argument("the first message must be a hello"));
     };
     let sane = |s: &str| !s.is_empty() && s.len() <= 200;
     if !sane(&hello.agent) || !sane(&hello.session) || hello.accounts.len() > MAX_ACCOUNTS {
         return Err(Status::invalid_argument(
             "a hello names agent and session (1-200 bytes) and at most 20000 accounts",
+        ));
+    }
+    // It is kept as long as the stream: nothing in it may be of any length.
+    hello.capabilities = Vec::new(); // none changes what is answered yet
+    if hello.accounts.iter().any(|a| a.len() != ACCOUNT_ID) || hello.version.len() > MAX_VERSION {
+        return Err(Status::invalid_argument(
+            "a hello's accounts have 12 digits each, and its version at most 100 bytes",
         ));
     }
     Ok(hello)

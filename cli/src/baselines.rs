@@ -114,7 +114,7 @@ impl Baselines {
         Ok(())
     }
 
-    /// Withdraws sources, all or none: how many baselines went with them.
+    /// Withdraws sources, none where one of them is unknown: how many baselines went with them.
     pub(crate) async fn remove(&self, sources: &[String]) -> Result<usize> {
         let mut published = self.published.lock().await;
         if let Some(unknown) = sources.iter().find(|s| !published.contains_key(*s)) {

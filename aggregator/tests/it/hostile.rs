@@ -107,3 +107,31 @@ async fn who_does_not_begin_to_speak_is_closed() {
     }
     rig.stop_agent().await;
 }
+
+/// What a stream keeps of its hello is of a size that is known; its twin is welcome.
+#[tokio::test]
+async fn a_hello_of_any_length_is_refused() {
+    use driftline_proto::v1::agent_message::Message;
+    use driftline_proto::v1::ingest_client::IngestClient;
+    use driftline_proto::v1::{AgentMessage, Hello};
+    let rig = Rig::start().await;
+    let hello = |version: &str, account: &str| Hello {
+        version: version.into(),
+        agent: "a".into(),
+        session: "s".into(),
+        accounts: vec![account.into()],
+        capabilities: vec!["challenge".into()],
+    };
+    let long = "1".repeat(100_000);
+    for (hello, welcome) in [
+        (hello("1", "111111111111"), true),
+        (hello("1", &long), false),
+        (hello("1", "1"), false),
+        (hello(&long, "111111111111"), false),
+    ] {
+        let mut client = IngestClient::connect(format!("http://{}", rig.address)).await.unwrap();
+        let first = tokio_stream::once(AgentMessage { message: Some(Message::Hello(hello)) });
+        let answer = client.stream(first).await.unwrap().into_inner().message().await;
+        assert_eq!(answer.is_ok(), welcome, "{answer:?}");
+    }
+}
