@@ -20,11 +20,11 @@ pub struct Entry {
     pub hash: Vec<u8>,
     /// The resource's own ARN.
     pub arn: String,
-    /// What to remember once it is acknowledged.
+    /// What to remember once it is stored.
     pub remember: Remember,
 }
 
-/// What an acknowledgement makes known.
+/// What is known once a record is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Remember {
     /// The snapshot's hash.

@@ -1,13 +1,11 @@
-//! What the aggregator has acknowledged, on disk: content hashes, manifests, epochs and numbers. Lost, it is rebuilt by a
+//! What the spool or the log has taken, on disk: content hashes, manifests, epochs and numbers. Lost, it is rebuilt by a
 //! full send under a new epoch.
 
 use std::path::Path;
 
 use driftline_model::Scope;
+use driftline_model::record::InputKey;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-
-/// Numbers are reserved in blocks, so that not each one costs a write.
-const BLOCK: u64 = 1000;
 
 /// Errors of the disk.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +20,7 @@ pub enum Error {
 pub struct Held {
     /// The epoch under which the account was last claimed; 0 is none.
     pub epoch: i64,
-    /// The next number, never used before.
+    /// The number that followed the last record that is known of: a spool that begins lower has lost some.
     pub number: u64,
 }
 
@@ -64,42 +62,34 @@ impl Known {
     /// What is held of an account.
     pub fn held(&self, account: &str) -> Result<Held, Error> {
         let Some(bytes) = self.meta.get(format!("a/{account}"))? else { return Ok(Held::default()) };
-        let word = |at: usize| bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes);
-        Ok(Held { epoch: word(0).cast_signed(), number: word(8) })
+        let epoch = word(&bytes).cast_signed();
+        let number = self.meta.get(format!("n/{account}"))?.map_or(0, |bytes| word(&bytes));
+        Ok(Held { epoch, number })
     }
 
-    /// A new epoch: everything is sent again, so nothing counts as acknowledged.
+    /// A new epoch (0: none yet): everything is sent again, so nothing counts as sent.
     pub fn begin(&self, account: &str, epoch: i64) -> Result<(), Error> {
         for kind in ["h", "m", "o"] {
             for entry in self.hashes.prefix(format!("{kind}/{account}/")) {
                 self.hashes.remove(entry.key()?)?;
             }
         }
-        self.put_held(account, Held { epoch, number: 1 })
-    }
-
-    /// Reserves a block of numbers, durably: they are never used again, whatever happens.
-    pub fn reserve(&self, account: &str) -> Result<std::ops::Range<u64>, Error> {
-        let held = self.held(account)?;
-        let end = held.number.max(1) + BLOCK;
-        self.put_held(account, Held { number: end, ..held })?;
-        Ok(end - BLOCK..end)
-    }
-
-    fn put_held(&self, account: &str, held: Held) -> Result<(), Error> {
-        let mut bytes = held.epoch.to_le_bytes().to_vec();
-        bytes.extend(held.number.to_le_bytes());
-        self.meta.insert(format!("a/{account}"), bytes)?;
+        self.meta.insert(format!("a/{account}"), epoch.to_le_bytes())?;
         Ok(self.db.persist(PersistMode::SyncAll)?)
     }
 
-    /// The acknowledged content hash of a key.
+    /// Records below `next` are stored: told before what they say is remembered.
+    pub fn stored(&self, account: &str, next: u64) -> Result<(), Error> {
+        Ok(self.meta.insert(format!("n/{account}"), next.to_le_bytes())?)
+    }
+
+    /// The content hash of a key, as it was sent last.
     pub fn hash(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.hashes.get(format!("h/{}", tail(key)))?.map(|v| v.to_vec()))
     }
 
-    /// Remembers (or forgets) the hash of a snapshot's key once it is acknowledged. Lost after a crash, it is sent again.
-    pub fn acknowledged(&self, key: &str, hash: Option<&[u8]>) -> Result<(), Error> {
+    /// Remembers (or forgets) the hash of a snapshot's key once it is stored. Lost after a crash, it is sent again.
+    pub fn snapshot_stored(&self, key: &str, hash: Option<&[u8]>) -> Result<(), Error> {
         let key = format!("h/{}", tail(key));
         match hash {
             Some(hash) => self.hashes.insert(key, hash)?,
@@ -108,7 +98,7 @@ impl Known {
         Ok(())
     }
 
-    /// Ids of a scope that are acknowledged and not gone, in order.
+    /// Ids of a scope that were sent and are not gone, in order.
     pub fn ids(&self, scope: &Scope) -> Result<Vec<String>, Error> {
         let prefix = format!("h/{scope}/");
         let mut ids = Vec::new();
@@ -119,7 +109,7 @@ impl Known {
         Ok(ids)
     }
 
-    /// The acknowledged manifest of a scope: its digest and its number of parts.
+    /// The last manifest of a scope: its digest and its number of parts.
     pub fn manifest(&self, scope: &Scope) -> Result<Option<(String, u32)>, Error> {
         let value = self.hashes.get(format!("m/{scope}"))?;
         Ok(value.and_then(|v| {
@@ -129,8 +119,8 @@ impl Known {
         }))
     }
 
-    /// Remembers an acknowledged manifest.
-    pub fn manifest_acknowledged(&self, scope: &Scope, digest: &str, parts: u32) -> Result<(), Error> {
+    /// Remembers a manifest.
+    pub fn manifest_stored(&self, scope: &Scope, digest: &str, parts: u32) -> Result<(), Error> {
         Ok(self.hashes.insert(format!("m/{scope}"), format!("{parts} {digest}"))?)
     }
 
@@ -140,14 +130,33 @@ impl Known {
     }
 
     /// See [`Self::other`].
-    pub fn other_acknowledged(&self, key: &str, hash: &[u8]) -> Result<(), Error> {
+    pub fn other_stored(&self, key: &str, hash: &[u8]) -> Result<(), Error> {
         Ok(self.hashes.insert(format!("o/{}/", tail(key)), hash)?)
+    }
+
+    /// A record was refused for good: what it said does not count as sent, and is sent again.
+    pub fn refused(&self, key: &str, tombstone: bool) -> Result<(), Error> {
+        match InputKey::decode(key) {
+            Some(InputKey::Snapshot(_)) if tombstone => self.snapshot_stored(key, Some(&[])),
+            Some(InputKey::Snapshot(_)) => self.snapshot_stored(key, None),
+            Some(InputKey::Manifest(scope, _)) => match self.manifest(&scope)? {
+                // No manifest has an empty digest: it differs from the next one, and its parts are not forgotten.
+                Some((_, parts)) => self.manifest_stored(&scope, "", parts),
+                None => Ok(()),
+            },
+            Some(InputKey::Account(_)) => Ok(self.hashes.remove(format!("o/{}/", tail(key)))?),
+            _ => Ok(()),
+        }
     }
 
     /// Makes what was remembered durable.
     pub fn persist(&self) -> Result<(), Error> {
         Ok(self.db.persist(PersistMode::SyncAll)?)
     }
+}
+
+fn word(bytes: &[u8]) -> u64 {
+    bytes.first_chunk::<8>().map_or(0, |b| u64::from_le_bytes(*b))
 }
 
 /// A topic key without its tag: `s/<account>/...` is `<account>/...`.

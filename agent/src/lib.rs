@@ -1,6 +1,7 @@
 //! The agent: reads accounts, turns answers into canonical snapshots, and streams what changed to the aggregator.
-//! `collect` reads (and is all that `driftline scan` needs), `delta` decides what to send, `link` carries it.
+//! `collect` reads (and is all that `driftline scan` needs), `delta` decides what to send, `spool` keeps it, `link` carries it.
 
+mod account;
 pub mod collect;
 mod connect;
 pub mod delta;
@@ -8,6 +9,8 @@ pub mod known;
 pub mod link;
 pub mod run;
 pub mod seen;
+mod sender;
+pub mod spool;
 mod window;
 
 pub use run::{Config, Reader, Round, run};

@@ -10,11 +10,12 @@ use driftline_proto::v1::agent_message::Message as ToAggregator;
 use driftline_proto::v1::aggregator_message::Message as FromAggregator;
 use driftline_proto::v1::ingest_client::IngestClient;
 use driftline_proto::v1::{self, AgentMessage, AggregatorMessage, Reason, Record};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::connect::Connector;
+use crate::spool::Load;
 use crate::window::Window;
 
 /// How to reach the aggregator, and as whom.
@@ -34,6 +35,8 @@ pub struct Config {
     pub max_backoff: Duration,
     /// How long what is under way may take to be acknowledged after `shutdown`.
     pub drain: Duration,
+    /// What waits to be sent: told with every heartbeat.
+    pub load: watch::Receiver<Load>,
 }
 
 /// How a record ended.
@@ -264,7 +267,9 @@ impl Task {
                 },
                 _ = beat.tick() => {
                     // A full queue is a sign of life by itself.
-                    let _ = outgoing.try_send(message(ToAggregator::Heartbeat(v1::Heartbeat::default())));
+                    let load = *self.config.load.borrow();
+                    let beat = v1::Heartbeat { time_ms: 0, spooled_bytes: load.bytes, spool_full: load.waiting > 0 };
+                    let _ = outgoing.try_send(message(ToAggregator::Heartbeat(beat)));
                     // Another certificate: what is under way is acknowledged first, then it is shown.
                     draining |= self.connector.outdated();
                 }

@@ -1,4 +1,4 @@
-//! The agent's life: claim each account, read it in rounds, send what changed, close the round with its cycle record.
+//! The agent's life: each account is read in rounds, and what waits of it is sent, side by side.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,21 +7,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use driftline_identity::ClientFiles;
-use driftline_model::record::{AccountFacts, Cycle, InputKey, Listing};
-use driftline_model::{CoverageStatus, Scope};
-use driftline_proto::v1::{Reason, Record};
-use futures::stream::{FuturesOrdered, StreamExt};
-use tokio::sync::{Semaphore, mpsc};
+use driftline_model::Scope;
+use driftline_model::record::AccountFacts;
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::delta::{self, Entry, Remember};
+use crate::account::Account;
 use crate::known::{self, Known};
-use crate::link::{self, Link, Outcome};
+use crate::link::{self, Link};
 use crate::seen::{LookedUp, ScopeSeen};
-
-/// Most ids of a scope and round that are looked up: of more that is gone at once, the next listing is the second proof.
-const LOOK_UPS: usize = 100;
+use crate::sender::{Sender, Standing};
+use crate::spool::{Queue, Spool};
 
 /// Milliseconds since 1970 UTC: clocks are passed in.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -64,8 +61,13 @@ pub struct Config {
     pub tls: Option<ClientFiles>,
     /// The agent's name.
     pub name: String,
-    /// Folder of its own for what was acknowledged.
+    /// Folder of its own for what was sent.
     pub folder: PathBuf,
+    /// Folder of its own for what waits to be sent.
+    pub spool: PathBuf,
+    /// How many bytes may wait there, over all accounts; then nothing is read until some were sent. Beside them each account
+    /// keeps at most 32 KB of what was sent.
+    pub spool_bytes: u64,
     /// From the beginning of a round to that of the next.
     pub interval: Duration,
     /// Accounts read at the same time.
@@ -80,22 +82,26 @@ pub enum Error {
     /// Its store.
     #[error(transparent)]
     Known(#[from] known::Error),
+    /// Its spool can't be read.
+    #[error("the agent's spool: {0}")]
+    Spool(#[from] std::io::Error),
     /// Its link.
     #[error(transparent)]
     Link(#[from] link::Error),
 }
 
-struct Shared {
+pub(crate) struct Shared {
     config: Config,
-    reader: Arc<dyn Reader>,
-    known: Known,
-    link: Link,
-    clock: Clock,
+    pub(crate) reader: Arc<dyn Reader>,
+    pub(crate) known: Known,
+    pub(crate) link: Link,
+    pub(crate) clock: Clock,
     slots: Semaphore,
     shutdown: CancellationToken,
 }
 
-/// Reads and sends until `shutdown`; then the rounds under way end, and what was sent is acknowledged within the limit.
+/// Reads and sends until `shutdown`; then what was sent is acknowledged within the limit. What can't be sent waits in the
+/// spool, also for the next start.
 pub async fn run(
     config: Config,
     reader: Arc<dyn Reader>,
@@ -103,6 +109,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let known = Known::open(&config.folder)?;
+    let spool = Spool::new(config.spool.clone(), config.spool_bytes);
     let session = known.session(|| format!("{:032x}", rand::random::<u128>()))?;
     let accounts = reader.accounts();
     let link_config = link::Config {
@@ -113,193 +120,89 @@ pub async fn run(
         accounts: accounts.keys().cloned().collect(),
         max_backoff: Duration::from_secs(10),
         drain: config.drain,
+        load: spool.load(),
     };
     let stop_link = CancellationToken::new();
     let (link, task) = Link::start(link_config, stop_link.clone())?;
     let link_task = tokio::spawn(task);
     let slots = Semaphore::new(config.parallel.max(1));
+    let shutdown = shutdown.child_token();
     let shared = Arc::new(Shared { config, reader, known, link, clock, slots, shutdown });
-    let mut tasks = JoinSet::new();
+    let (mut lives, mut senders) = (JoinSet::new(), JoinSet::new());
     for (account, facts) in accounts {
+        let (queue, standing) = open(&shared.known, &spool, &account)?;
+        let (standing, stands) = watch::channel(standing);
+        let sender = Sender {
+            account: account.clone(),
+            known: shared.known.clone(),
+            link: shared.link.clone(),
+            queue: Arc::clone(&queue),
+            standing,
+            again: shared.config.interval,
+            shutdown: shared.shutdown.clone(),
+        };
+        senders.spawn(or_end(sender.run(), shared.shutdown.clone()));
         let shared = Arc::clone(&shared);
-        tasks.spawn(async move {
-            if let Err(error) = life(&shared, &account, &facts).await {
-                tracing::error!(account, %error, "account ended");
-            }
-        });
+        let stop = shared.shutdown.clone();
+        lives.spawn(or_end(async move { life(&shared, &account, &facts, queue, stands).await }, stop));
     }
-    while tasks.join_next().await.is_some() {}
+    let mut outcome = Ok(());
+    while let Some(Ok(ended)) = lives.join_next().await {
+        outcome = outcome.and(ended);
+    }
     stop_link.cancel();
+    while let Some(Ok(ended)) = senders.join_next().await {
+        outcome = outcome.and(ended);
+    }
     let _ = link_task.await; // a panic there is logged by the runtime; the store is whole either way
     shared.known.persist()?;
-    Ok(())
+    outcome
 }
 
-/// One account, until shutdown. An account that the aggregator refuses is asked for again each round.
-async fn life(shared: &Shared, account: &str, facts: &AccountFacts) -> Result<(), Error> {
-    while !shared.shutdown.is_cancelled() {
-        let began = tokio::time::Instant::now();
-        let round = async {
-            let slot = shared.slots.acquire().await;
-            let outcome = Account::claim(shared, account).await?.round(facts).await;
-            drop(slot);
-            outcome
-        };
-        tokio::select! {
-            outcome = round => match outcome {
-                Ok(()) => {}
-                Err(Error::Link(link::Error::Refused { account, detail })) => {
-                    tracing::warn!(account, detail, "account refused; asking again at the next round");
-                }
-                Err(error) => return Err(error),
-            },
-            () = shared.shutdown.cancelled() => return Ok(()),
-        }
-        // Accounts spread over the interval instead of all beginning at once.
-        let pause = shared.config.interval.saturating_sub(began.elapsed()).mul_f64(rand::random_range(0.9..1.0));
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = shared.shutdown.cancelled() => {}
-        }
+/// Who can't go on ends the agent: nothing is left unread in silence.
+async fn or_end(task: impl Future<Output = Result<(), Error>>, shutdown: CancellationToken) -> Result<(), Error> {
+    let outcome = task.await;
+    if let Err(error) = &outcome {
+        tracing::error!(%error, "the agent ends");
+        shutdown.cancel();
     }
-    Ok(())
+    outcome
 }
 
-struct Account<'a> {
-    shared: &'a Shared,
-    account: &'a str,
-    epoch: i64,
-    numbers: std::ops::Range<u64>,
+/// Opens an account's queue. Where it has lost something that counts as sent, all is sent again under a new epoch.
+fn open(known: &Known, spool: &Spool, account: &str) -> Result<(Arc<Queue>, Standing), Error> {
+    let queue = spool.queue(account)?;
+    let mut held = known.held(account)?;
+    if held.number > queue.next() || queue.holes() {
+        tracing::error!(account, "the spool has lost records of this account: everything is sent again");
+        known.begin(account, 0)?;
+        known.stored(account, queue.next())?;
+        held.epoch = 0;
+    }
+    Ok((queue, if held.epoch == 0 { Standing::Unknown } else { Standing::Held(held.epoch) }))
 }
 
-type Answer = futures::future::BoxFuture<'static, (Entry, Option<Outcome>)>;
-
-impl<'a> Account<'a> {
-    /// Claims the account under the epoch it is held under; the first time, under a new one with a full send.
-    async fn claim(shared: &'a Shared, account: &'a str) -> Result<Self, Error> {
-        let held = shared.known.held(account)?;
-        let epoch = shared.link.claim(account, held.epoch).await?;
-        if epoch != held.epoch {
-            shared.known.begin(account, epoch)?;
-        }
-        Ok(Self { shared, account, epoch, numbers: 0..0 })
-    }
-
-    async fn round(&mut self, facts: &AccountFacts) -> Result<(), Error> {
-        let began_ms = (self.shared.clock)();
-        self.facts(facts).await?;
-        let (out, mut scopes) = mpsc::channel(8);
-        let reader = Arc::clone(&self.shared.reader);
-        let (link, account) = (self.shared.link.clone(), self.account.to_owned());
-        let at_start = link.reached(&account);
-        let asked = account.clone();
-        let reached: Reached = Arc::new(move || link.reached(&asked));
-        let reading = async move { reader.round(&account, reached, out).await };
-        let mut listings = Vec::new();
-        let sending = async {
-            while let Some(seen) = scopes.recv().await {
-                listings.extend(self.scope(seen).await?);
+/// Reads one account in rounds, until shutdown. It begins once the aggregator has said under which epoch, and pauses while
+/// the account is refused.
+async fn life(
+    shared: &Shared,
+    account: &str,
+    facts: &AccountFacts,
+    queue: Arc<Queue>,
+    mut standing: watch::Receiver<Standing>,
+) -> Result<(), Error> {
+    let rounds = async {
+        while standing.wait_for(|s| matches!(s, Standing::Held(_))).await.is_ok() {
+            let began = tokio::time::Instant::now();
+            {
+                let _slot = shared.slots.acquire().await;
+                Account::new(shared, account, &queue, standing.clone()).round(facts).await?;
             }
-            Ok::<_, Error>(())
-        };
-        let (round, sent) = tokio::join!(reading, sending);
-        sent?;
-        self.shared.known.persist()?;
-        let cycle = Cycle {
-            catalogue: round.catalogue,
-            regions: round.regions,
-            types: round.types,
-            listings,
-            began_ms,
-            ended_ms: (self.shared.clock)(),
-            after_offset: at_start,
-        };
-        self.send(vec![delta::plain(&InputKey::Cycle(self.account.to_owned()), &cycle, Remember::Nothing)]).await
-    }
-
-    async fn facts(&mut self, facts: &AccountFacts) -> Result<(), Error> {
-        let key = InputKey::Account(self.account.to_owned());
-        let entry = delta::plain(&key, facts, Remember::Other);
-        if self.shared.known.other(&entry.key)?.as_deref() == Some(&entry.hash) {
-            return Ok(());
-        }
-        self.send(vec![entry]).await
-    }
-
-    /// Sends what changed in a scope; its line in the cycle, unless it was complete and empty.
-    async fn scope(&mut self, mut seen: ScopeSeen) -> Result<Option<Listing>, Error> {
-        debug_assert!(seen.scope.account == self.account, "a reader stays within its account");
-        let gone = delta::left_out(&seen, &self.shared.known)?;
-        if !gone.is_empty() {
-            let asked = &gone[..gone.len().min(LOOK_UPS)];
-            for (id, answer) in self.shared.reader.look_up(&seen.scope, asked).await {
-                seen.looked_up(id, &answer);
-            }
-        }
-        self.send(delta::plan(&seen, &gone, &self.shared.known)?).await?;
-        let quiet = seen.status == CoverageStatus::Complete && seen.ids.is_empty() && seen.not_found.is_empty();
-        Ok(if quiet { None } else { Some(delta::listing(&seen, &self.shared.known)?) })
-    }
-
-    /// Publishes in order and waits for every answer; what is durable is remembered.
-    async fn send(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
-        let mut answers: FuturesOrdered<Answer> = FuturesOrdered::new();
-        for entry in entries {
-            let record = self.record(&entry)?;
-            let answer = self.shared.link.publish(record).await?;
-            answers.push_back(Box::pin(async move { (entry, answer.await.ok()) }));
-            // Answers that are there already need not be kept.
-            while let Some(Some((entry, outcome))) = futures::FutureExt::now_or_never(answers.next()) {
-                self.remember(&entry, outcome)?;
-            }
-        }
-        while let Some((entry, outcome)) = answers.next().await {
-            self.remember(&entry, outcome)?;
+            // Accounts spread over the interval instead of all beginning at once.
+            let pause = shared.config.interval.saturating_sub(began.elapsed()).mul_f64(rand::random_range(0.9..1.0));
+            tokio::time::sleep(pause).await;
         }
         Ok(())
-    }
-
-    fn record(&mut self, entry: &Entry) -> Result<Record, Error> {
-        if self.numbers.is_empty() {
-            self.numbers = self.shared.known.reserve(self.account)?;
-        }
-        let number = self.numbers.next().unwrap_or_default();
-        Ok(Record {
-            sequence: 0,
-            key: entry.key.clone(),
-            epoch: self.epoch,
-            number,
-            time_ms: (self.shared.clock)(),
-            hash: entry.hash.clone().into(),
-            tombstone: entry.body.is_none(),
-            body: entry.body.clone().unwrap_or_default().into(),
-            arn: entry.arn.clone(),
-            version: 1,
-        })
-    }
-
-    fn remember(&self, entry: &Entry, outcome: Option<Outcome>) -> Result<(), Error> {
-        match outcome {
-            None => return Err(link::Error::Ended.into()),
-            Some(Outcome::Rejected(Reason::NotClaimed, detail)) => {
-                // Somebody else may hold it: begin again under a new epoch.
-                self.shared.known.begin(self.account, 0)?;
-                return Err(link::Error::Refused { account: self.account.to_owned(), detail }.into());
-            }
-            Some(Outcome::Rejected(reason, detail)) => {
-                tracing::error!(key = %entry.key, ?reason, detail, "the aggregator does not take this record");
-                return Ok(());
-            }
-            Some(Outcome::Durable) => {}
-        }
-        let known = &self.shared.known;
-        match &entry.remember {
-            Remember::Snapshot => known.acknowledged(&entry.key, Some(&entry.hash))?,
-            Remember::Gone => known.acknowledged(&entry.key, None)?,
-            Remember::Manifest(scope, digest, parts) => known.manifest_acknowledged(scope, digest, *parts)?,
-            Remember::Other => known.other_acknowledged(&entry.key, &entry.hash)?,
-            Remember::Nothing => {}
-        }
-        Ok(())
-    }
+    };
+    shared.shutdown.run_until_cancelled(rounds).await.unwrap_or(Ok(()))
 }

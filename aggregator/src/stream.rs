@@ -42,6 +42,8 @@ struct State {
     peer: Option<Arc<Peer>>,
     hello: v1::Hello,
     claims: HashMap<String, i64>,
+    /// Whether the agent's spool is full.
+    full: bool,
     next: u64,
     acks: Acks,
     under_way: FuturesUnordered<BoxFuture<'static, Delivered>>,
@@ -75,6 +77,7 @@ pub(crate) async fn serve(
         peer,
         hello,
         claims: HashMap::new(),
+        full: false,
         next: 1,
         acks: Acks::default(),
         under_way: FuturesUnordered::new(),
@@ -160,9 +163,26 @@ impl State {
     async fn take(&mut self, message: FromAgent, answers: &Answers) -> Result<(), Status> {
         match message {
             FromAgent::Hello(_) => Err(Status::invalid_argument("a second hello")),
-            FromAgent::Heartbeat(_) => Ok(()),
+            FromAgent::Heartbeat(beat) => {
+                self.beat(&beat);
+                Ok(())
+            }
             FromAgent::Claim(claim) => self.claim(claim, answers).await,
             FromAgent::Batch(batch) => self.batch(batch, answers).await,
+        }
+    }
+
+    /// Says once what an agent's disk says about it.
+    fn beat(&mut self, beat: &v1::Heartbeat) {
+        if beat.spool_full == self.full {
+            return;
+        }
+        self.full = beat.spool_full;
+        let (agent, bytes) = (&self.hello.agent, beat.spooled_bytes);
+        if self.full {
+            tracing::warn!(agent, bytes, "the agent's spool is full: it reads nothing until what waits there is taken");
+        } else {
+            tracing::info!(agent, bytes, "the agent's spool has room again");
         }
     }
 

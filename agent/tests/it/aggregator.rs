@@ -15,7 +15,7 @@ use driftline_proto::v1::agent_message::Message as FromAgent;
 use driftline_proto::v1::aggregator_message::Message as ToAgent;
 use driftline_proto::v1::ingest_server::{Ingest, IngestServer};
 use driftline_proto::v1::{self, AgentMessage, AggregatorMessage, Record};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tokio_util::sync::CancellationToken;
@@ -61,7 +61,7 @@ impl Talk {
     pub(crate) async fn greet(&mut self, window_bytes: u64, epoch: i64) -> (v1::Hello, v1::Claim) {
         let Some(FromAgent::Hello(hello)) = self.next().await else { panic!("no hello") };
         let welcome =
-            v1::Welcome { max_batch_records: 3, window_bytes, heartbeat_seconds: 1, ..v1::Welcome::default() };
+            v1::Welcome { max_batch_records: 1, window_bytes, heartbeat_seconds: 1, ..v1::Welcome::default() };
         self.say(ToAgent::Welcome(welcome)).await;
         let claim = self.claim().await;
         self.say(ToAgent::Claimed(v1::Claimed { account: ACCOUNT.to_owned(), epoch })).await;
@@ -151,6 +151,18 @@ pub(crate) struct Cloud {
     pub(crate) denied: Mutex<bool>,
     /// What a look-up by id says; else nothing is known.
     pub(crate) by_id: Mutex<BTreeMap<String, LookedUp>>,
+    /// How often it was read.
+    pub(crate) rounds: watch::Sender<u64>,
+}
+
+impl Cloud {
+    /// Until it was read so many times more.
+    pub(crate) async fn read(&self, times: u64) {
+        let mut rounds = self.rounds.subscribe();
+        let wanted = *rounds.borrow() + times;
+        let read = tokio::time::timeout(LIMIT, rounds.wait_for(|n| *n >= wanted)).await;
+        read.expect("rounds in time").expect("the cloud lives");
+    }
 }
 
 #[async_trait]
@@ -185,6 +197,7 @@ impl Reader for Cloud {
                 not_found: Vec::new(),
             }
         };
+        self.rounds.send_modify(|n| *n += 1);
         let _ = out.send(seen).await;
         Round { catalogue: "c".into(), regions: vec!["eu-west-1".into()], types: vec!["aws_vpc".into()] }
     }
@@ -203,6 +216,7 @@ pub(crate) struct Play {
     address: String,
     talks: mpsc::Receiver<Talk>,
     agent: Option<(CancellationToken, JoinHandle<()>)>,
+    pub(crate) spool_bytes: u64,
 }
 
 impl Play {
@@ -212,8 +226,14 @@ impl Play {
         let (door, talks) = mpsc::channel(8);
         let server = tonic::transport::Server::builder().add_service(IngestServer::new(Door(door)));
         tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
-        let mut play =
-            Self { cloud: Arc::default(), folder: tempfile::tempdir().unwrap(), address, talks, agent: None };
+        let mut play = Self {
+            cloud: Arc::default(),
+            folder: tempfile::tempdir().unwrap(),
+            address,
+            talks,
+            agent: None,
+            spool_bytes: 64 << 20,
+        };
         play.start_agent();
         play
     }
@@ -227,11 +247,17 @@ impl Play {
         self.folder.path().join("agent")
     }
 
+    pub(crate) fn spool(&self) -> PathBuf {
+        self.folder.path().join("spool")
+    }
+
     pub(crate) fn start_agent(&mut self) {
         let config = driftline_agent::Config {
             aggregator: self.address.clone(),
             name: "agent".into(),
             folder: self.store(),
+            spool: self.spool(),
+            spool_bytes: self.spool_bytes,
             interval: Duration::from_millis(20),
             parallel: 4,
             drain: Duration::from_secs(5),
@@ -249,6 +275,14 @@ impl Play {
         let (stop, task) = self.agent.take().unwrap();
         stop.cancel();
         task
+    }
+
+    /// Ends the agent as a crash does; what it has said to nobody yet is forgotten here too.
+    pub(crate) async fn kill_agent(&mut self) {
+        let (_, task) = self.agent.take().unwrap();
+        task.abort();
+        let _ = task.await;
+        while self.talks.try_recv().is_ok() {}
     }
 
     /// Lets the agent drain to its end.

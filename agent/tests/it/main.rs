@@ -5,4 +5,5 @@
 mod aggregator;
 mod aws;
 mod collected;
+mod spooled;
 mod streamed;

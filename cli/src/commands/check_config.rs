@@ -75,8 +75,10 @@ fn roles(config: &Config) -> Vec<(&'static str, String)> {
         (
             "agent",
             format!(
-                "reads {which} {as_whom}; {regions}; {types}; every {:?}, {} at a time; streams to {to}",
-                agent.interval, agent.parallel
+                "reads {which} {as_whom}; {regions}; {types}; every {:?}, {} at a time; streams to {to}; at most {} MB wait on disk",
+                agent.interval,
+                agent.parallel,
+                agent.spool >> 20
             ),
         ),
         ("aggregator", format!("listens on {} and publishes to {log}", config.aggregator.listen)),

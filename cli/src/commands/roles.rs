@@ -113,6 +113,8 @@ fn agent_config(config: &Config, aggregator: String) -> driftline_agent::Config 
         tls: config.agent.tls.clone(),
         name: config.agent.name.clone(),
         folder: config.folder.join("agent"),
+        spool: config.folder.join("spool"),
+        spool_bytes: config.agent.spool,
         interval: config.agent.interval,
         parallel: config.agent.parallel,
         drain: config.agent.drain,

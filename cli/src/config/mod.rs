@@ -69,6 +69,7 @@ pub(crate) struct Agent {
     pub(crate) max_age: Duration,
     pub(crate) parallel: usize,
     pub(crate) drain: Duration,
+    pub(crate) spool: u64,
 }
 
 /// The aggregator role.
@@ -197,6 +198,7 @@ impl Config {
                 max_age: s.duration("max_age", 6 * 3600 * SECOND),
                 parallel: usize_of(s.number("parallel", 16, 1..=10_000)),
                 drain: s.duration("drain", 20 * SECOND),
+                spool: s.bytes("spool", 256 << 20),
             }),
             aggregator: s.section("aggregator", |s| Aggregator {
                 listen: s.text("listen").unwrap_or_else(|| "127.0.0.1:7420".into()),
