@@ -158,7 +158,12 @@ async fn a_revoked_agent_is_cut_and_one_that_is_trusted_again_goes_on_without_a_
     certs.write("deny.txt", "");
     certs.gate.reload().unwrap();
     rig.cycles(before + 2).await;
-    assert!(rig.observations().await.contains(&format!("s/{ACCOUNT}/eu-west-1/aws_vpc/vpc-b")));
+    // What it had read meanwhile was stored, and comes first.
+    let (wanted, end) = (format!("s/{ACCOUNT}/eu-west-1/aws_vpc/vpc-b"), Instant::now() + Duration::from_secs(20));
+    while !rig.observations().await.contains(&wanted) {
+        assert!(Instant::now() < end, "what changed meanwhile never came");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     stop.cancel();
     rig.stop_agent().await;
 }

@@ -124,6 +124,8 @@ impl Rig {
             tls,
             name: "agent".into(),
             folder: self.folder.path().join("agent"),
+            spool: self.folder.path().join("spool"),
+            spool_bytes: 64 << 20,
             interval: Duration::from_millis(50),
             parallel: 4,
             drain: Duration::from_secs(2),
