@@ -7,6 +7,7 @@ mod blind;
 mod cluster;
 mod faulty;
 mod local;
+mod pages;
 mod pipeline;
 mod rig;
 mod scan;

@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::cluster::{
     ANALYZER, Cluster, PARTITIONS, WRITER, ends, number, open, reached, records, rows, settings, store, told,
 };
-use crate::faulty::{Fault, Faults, LISTINGS, Proxy};
+use crate::faulty::{Fault, Faults, Proxy};
+use crate::pages::LISTINGS;
 use crate::rig::{Rig, declared, eventually, is};
 
 const JUDGING: [&str; 3] = ["analyzer", "--only", "judge"];
@@ -165,7 +166,7 @@ async fn a_denied_and_a_throttled_account_miss_nothing_while_a_real_deletion_is_
     let (proxy, url) = Proxy::start(&rig.endpoint()).await;
     rig.through(url);
     let [denied, throttled, sound] = [0, 1, 2].map(|n| rig.fleet.accounts[n].id.clone());
-    let refused = ((denied.clone(), "AssumeRole"), Fault::Denied);
+    let refused = ((denied.clone(), "AssumeRole"), (Fault::Denied, 1));
     proxy.set(Faults::from([refused.clone()]));
 
     let config = cluster.config(&rig, "all");
@@ -181,7 +182,7 @@ async fn a_denied_and_a_throttled_account_miss_nothing_while_a_real_deletion_is_
     assert_eq!(statuses(store, &denied).await, BTreeSet::from(["denied".to_owned()]));
 
     // From now on the second account answers to nothing but that it is asked too much; in the third a bucket and a group go.
-    let slow = LISTINGS.iter().map(|l| ((throttled.clone(), l.operation), Fault::Throttled));
+    let slow = LISTINGS.iter().map(|l| ((throttled.clone(), l.operation), (Fault::Throttled, 1)));
     proxy.set(slow.chain([refused]).collect());
     rounds(store, &throttled, 1).await;
     let account = &rig.fleet.accounts[2];

@@ -99,6 +99,11 @@ impl Rig {
         path
     }
 
+    /// Where the binary finds AWS.
+    pub(crate) fn sees(&self) -> &str {
+        &self.endpoint
+    }
+
     fn command(&self, config: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_driftline"));
         command.arg("--config").arg(config).current_dir(self.folder.path()).stdin(Stdio::null());
@@ -115,7 +120,12 @@ impl Rig {
 
     /// Runs a command to its end: exit code and stdout; stderr is in the panic's message of whoever looks.
     pub(crate) fn run(&self, config: &Path, arguments: &[&str]) -> (i32, String, String) {
-        let output = self.command(config).args(arguments).output().unwrap();
+        self.run_at(&self.endpoint, config, arguments)
+    }
+
+    /// As [`Self::run`], with AWS elsewhere.
+    pub(crate) fn run_at(&self, endpoint: &str, config: &Path, arguments: &[&str]) -> (i32, String, String) {
+        let output = self.command(config).env("AWS_ENDPOINT_URL", endpoint).args(arguments).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
     }

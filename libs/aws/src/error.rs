@@ -87,6 +87,7 @@ const NO_CREDENTIALS: &[&str] = &[
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
     "InvalidToken",
+    "RequestExpired", // EC2 says it of a session that has run out, too
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 ];
