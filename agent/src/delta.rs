@@ -6,6 +6,30 @@ use driftline_model::{Coverage, ResourceKey, Snapshot};
 use crate::ScopeSeen;
 use crate::known::{Error, Known};
 
+/// What was sent before, as far as it decides what to send: on disk for real, in memory in the simulation.
+pub trait Sent {
+    /// The content hash of a key.
+    fn hash(&self, key: &str) -> Result<Option<Vec<u8>>, Error>;
+    /// Ids of a scope that are not gone, in order.
+    fn ids(&self, scope: &driftline_model::Scope) -> Result<Vec<String>, Error>;
+    /// The manifest of a scope: its digest and its number of parts.
+    fn manifest(&self, scope: &driftline_model::Scope) -> Result<Option<(String, u32)>, Error>;
+}
+
+impl Sent for Known {
+    fn hash(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.hash(key)
+    }
+
+    fn ids(&self, scope: &driftline_model::Scope) -> Result<Vec<String>, Error> {
+        self.ids(scope)
+    }
+
+    fn manifest(&self, scope: &driftline_model::Scope) -> Result<Option<(String, u32)>, Error> {
+        self.manifest(scope)
+    }
+}
+
 /// Ids in one manifest part: with ids of up to 2 KB a part stays under a message's limit.
 const MANIFEST_IDS: usize = 400;
 
@@ -40,7 +64,7 @@ pub enum Remember {
 }
 
 /// What was there and is not in a whole listing.
-pub fn left_out(seen: &ScopeSeen, known: &Known) -> Result<Vec<String>, Error> {
+pub fn left_out(seen: &ScopeSeen, known: &impl Sent) -> Result<Vec<String>, Error> {
     if !seen.listed {
         return Ok(Vec::new());
     }
@@ -50,7 +74,7 @@ pub fn left_out(seen: &ScopeSeen, known: &Known) -> Result<Vec<String>, Error> {
 
 /// Plans what to send of a scope, in order: snapshots, tombstones of what is gone, manifest. The latter two only after a
 /// whole listing.
-pub fn plan(seen: &ScopeSeen, gone: &[String], known: &Known) -> Result<Vec<Entry>, Error> {
+pub fn plan(seen: &ScopeSeen, gone: &[String], known: &impl Sent) -> Result<Vec<Entry>, Error> {
     let mut entries = Vec::new();
     for snapshot in &seen.snapshots {
         let entry = snapshot_entry(snapshot);
@@ -120,7 +144,7 @@ pub fn plain(key: &InputKey, body: &impl serde::Serialize, remember: Remember) -
 }
 
 /// The line of a cycle record for a scope.
-pub fn listing(seen: &ScopeSeen, known: &Known) -> Result<Listing, Error> {
+pub fn listing(seen: &ScopeSeen, known: &impl Sent) -> Result<Listing, Error> {
     let mut hashes = Vec::new();
     for id in &seen.ids {
         let scope = &seen.scope;

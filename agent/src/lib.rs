@@ -11,7 +11,7 @@ pub mod run;
 pub mod seen;
 mod sender;
 pub mod spool;
-mod window;
+pub mod window;
 
 pub use run::{Config, Reader, Round, run};
 pub use seen::{LookedUp, ScopeSeen};

@@ -14,7 +14,7 @@ struct Pending<T> {
 
 /// Bounded by bytes; `T` is what completes a record's sender.
 #[derive(Debug)]
-pub(crate) struct Window<T> {
+pub struct Window<T> {
     queue: VecDeque<Pending<T>>,
     /// Sequence of the queue's first record.
     first: u64,
@@ -25,32 +25,35 @@ pub(crate) struct Window<T> {
 }
 
 impl<T> Window<T> {
-    pub(crate) fn new(limit: u64) -> Self {
+    /// An empty window of so many bytes.
+    pub fn new(limit: u64) -> Self {
         Self { queue: VecDeque::new(), first: 1, sent: 0, bytes: 0, limit }
     }
 
     /// Whether one more record may be offered: what exceeds the limit alone may go when nothing else is under way.
-    pub(crate) fn has_room(&self) -> bool {
+    pub fn has_room(&self) -> bool {
         self.queue.is_empty() || self.bytes < self.limit
     }
 
-    pub(crate) fn set_limit(&mut self, limit: u64) {
+    /// Another limit, bytes: what is under way stays.
+    pub fn set_limit(&mut self, limit: u64) {
         self.limit = limit;
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether nothing is under way.
+    pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
     /// Takes a record; its sequence is given when it is sent.
-    pub(crate) fn offer(&mut self, record: Record, token: T) {
+    pub fn offer(&mut self, record: Record, token: T) {
         let size = (record.body.len() + record.key.len() + 64) as u64;
         self.bytes += size;
         self.queue.push_back(Pending { record, size, token: Some(token) });
     }
 
     /// The next records to send, at most `records` of them and about `bytes`.
-    pub(crate) fn unsent(&mut self, records: usize, bytes: u64) -> Vec<Record> {
+    pub fn unsent(&mut self, records: usize, bytes: u64) -> Vec<Record> {
         let (mut batch, mut size) = (Vec::new(), 0);
         while batch.len() < records && (size < bytes || batch.is_empty()) {
             let Some(pending) = self.queue.get(self.sent) else { break };
@@ -63,18 +66,19 @@ impl<T> Window<T> {
         batch
     }
 
-    pub(crate) fn has_unsent(&self) -> bool {
+    /// Whether [`Self::unsent`] would give any.
+    pub fn has_unsent(&self) -> bool {
         self.sent < self.queue.len()
     }
 
     /// A rejection of one record: its token, to be told. The record stays until the prefix passes it.
-    pub(crate) fn reject(&mut self, sequence: u64) -> Option<T> {
+    pub fn reject(&mut self, sequence: u64) -> Option<T> {
         let at = usize::try_from(sequence.checked_sub(self.first)?).ok()?;
         self.queue.get_mut(at).filter(|_| at < self.sent)?.token.take()
     }
 
     /// Everything up to `sequence` is settled: the tokens of what is durable. Sequences never sent are ignored.
-    pub(crate) fn acknowledge(&mut self, sequence: u64) -> Vec<T> {
+    pub fn acknowledge(&mut self, sequence: u64) -> Vec<T> {
         let mut durable = Vec::new();
         while self.sent > 0 && self.first <= sequence {
             let Some(pending) = self.queue.pop_front() else { break };
@@ -87,7 +91,7 @@ impl<T> Window<T> {
     }
 
     /// A new stream: sequences start at 1 again, what was not acknowledged goes out again, in order.
-    pub(crate) fn reconnect(&mut self) {
+    pub fn reconnect(&mut self) {
         // What was rejected needs no second trip.
         self.queue.retain(|p| p.token.is_some());
         self.bytes = self.queue.iter().map(|p| p.size).sum();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Deliveries end in the order of sending, rejections at once; an acknowledgement covers a prefix without gaps.
 #[derive(Debug, Default)]
-pub(crate) struct Acks {
+pub struct Acks {
     /// Sequences under way in order, and whether each is settled.
     pending: VecDeque<(u64, bool)>,
     settled: u64,
@@ -13,24 +13,26 @@ pub(crate) struct Acks {
 
 /// A prefix that became settled.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Prefix {
-    pub(crate) sequence: u64,
-    pub(crate) reached: BTreeMap<String, i64>,
+pub struct Prefix {
+    /// Its last sequence.
+    pub sequence: u64,
+    /// The highest offset of each account that has become durable since the last one.
+    pub reached: BTreeMap<String, i64>,
 }
 
 impl Acks {
     /// A sequence is under way.
-    pub(crate) fn sent(&mut self, sequence: u64) {
+    pub fn sent(&mut self, sequence: u64) {
         self.pending.push_back((sequence, false));
     }
 
     /// A sequence was rejected, never sent.
-    pub(crate) fn rejected(&mut self, sequence: u64) {
+    pub fn rejected(&mut self, sequence: u64) {
         self.pending.push_back((sequence, true));
     }
 
     /// A sequence is durable at an offset of its account's partition.
-    pub(crate) fn delivered(&mut self, sequence: u64, account: &str, offset: i64) {
+    pub fn delivered(&mut self, sequence: u64, account: &str, offset: i64) {
         if let Ok(at) = self.pending.binary_search_by_key(&sequence, |(s, _)| *s) {
             self.pending[at].1 = true;
         }
@@ -39,7 +41,7 @@ impl Acks {
     }
 
     /// The prefix to acknowledge, if it grew.
-    pub(crate) fn take(&mut self) -> Option<Prefix> {
+    pub fn take(&mut self) -> Option<Prefix> {
         let before = self.settled;
         while let Some((sequence, true)) = self.pending.front() {
             self.settled = *sequence;
@@ -49,7 +51,7 @@ impl Acks {
     }
 
     /// Whether nothing is under way.
-    pub(crate) fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.pending.is_empty()
     }
 }

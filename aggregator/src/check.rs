@@ -7,17 +7,17 @@ use driftline_model::record::{self, InputKey};
 use driftline_proto::v1::{Reason, Record};
 
 /// The newest form of bodies that this version knows.
-pub(crate) const BODY_VERSION: u32 = 1;
+pub const BODY_VERSION: u32 = 1;
 /// Limit of a key in bytes.
 const MAX_KEY: usize = 4096;
 
 /// Why a record is not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rejection {
+pub struct Rejection {
     /// For the agent's software.
-    pub(crate) reason: Reason,
+    pub reason: Reason,
     /// For people.
-    pub(crate) detail: String,
+    pub detail: String,
 }
 
 fn reject(reason: Reason, detail: impl Into<String>) -> Rejection {
@@ -26,7 +26,7 @@ fn reject(reason: Reason, detail: impl Into<String>) -> Rejection {
 
 /// Turns a record into what is published, or says why not. `claims` are the accounts claimed on the stream with their
 /// epochs.
-pub(crate) fn check(
+pub fn check(
     record: Record,
     claims: &HashMap<String, i64>,
     partitions: u32,

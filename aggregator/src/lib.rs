@@ -1,8 +1,8 @@
 //! The aggregator: takes records from agents' streams, checks them without decoding their bodies, publishes them to
 //! `driftline.inputs` and acknowledges what is durable there. Stateless: many may stand behind a load balancer.
 
-mod acks;
-mod check;
+pub mod acks;
+pub mod check;
 mod listen;
 mod service;
 mod stream;

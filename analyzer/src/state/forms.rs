@@ -31,9 +31,12 @@ impl From<Order> for (i64, u64) {
 }
 
 /// An account: the fence that old agents' records do not pass.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Account {
     pub(crate) epoch: i64,
+    /// Agent and session that hold it, as far as a session record said.
+    #[serde(default)]
+    pub(crate) holder: Option<(String, String)>,
 }
 
 /// A cycle as far as scopes need it that have no listing of their own.

@@ -28,20 +28,20 @@ impl Work<'_> {
         if known == Some(order) {
             // Compaction would keep this one alone, which a rebuilt state could not tell from an old agent's.
             if fenced {
-                self.restore(input, account)?;
+                self.restore(input, account.epoch)?;
             }
             return Ok(Admission::Repeat);
         }
         if fenced {
-            self.restore(input, account)?;
+            self.restore(input, account.epoch)?;
             return Ok(Admission::Fenced);
         }
         if known.is_some_and(|k| order < k) {
-            self.restore(input, account)?;
+            self.restore(input, account.epoch)?;
             return Ok(Admission::Older);
         }
         if order.epoch > account.epoch {
-            self.state.save(name, &Account { epoch: order.epoch })?;
+            self.state.save(name, &Account { epoch: order.epoch, ..account })?;
         }
         Ok(Admission::New)
     }
@@ -58,11 +58,11 @@ impl Work<'_> {
 
     /// Publishes the winner of the key again; where there is none, a tombstone in the account's epoch, below everything
     /// that its agent says.
-    pub(crate) fn restore(&mut self, input: &Input<'_>, account: Account) -> Result<(), Refusal> {
+    pub(crate) fn restore(&mut self, input: &Input<'_>, epoch: i64) -> Result<(), Refusal> {
         if self.pass == Pass::Silent {
             return Ok(());
         }
-        let nothing = || Kept::tombstone(Order { epoch: account.epoch, number: 0 }, input.at_ms);
+        let nothing = || Kept::tombstone(Order { epoch, number: 0 }, input.at_ms);
         let kept = Kept::load(self.state, input.name)?.unwrap_or_else(nothing);
         self.republish(input.name, &kept);
         Ok(())

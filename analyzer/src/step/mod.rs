@@ -15,13 +15,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use driftline_bus::Record;
 use driftline_model::Transition;
-use driftline_model::record::InputKey;
+use driftline_model::record::{H_EPOCH, H_NUMBER, InputKey, Session};
 
 pub use rebuild::{adopt, groups, note, noted, reconcile};
 
 use crate::judge::Judge;
 use crate::state::{Account, State, StateError, names};
-use input::Input;
+use input::{H_WINNER, Input};
 
 /// What follows from a record, to be durable before the state is.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,16 +141,29 @@ fn apply(state: &mut State, record: &Record, judge: &dyn Judge, pass: Pass) -> R
     Ok(work.effects)
 }
 
-/// An agent takes the account: what older agents still send is below the fence.
+/// An agent takes the account: what older agents still send is below the fence. A claim whose answer was lost is made again,
+/// and the first may come late: that is no other agent's, and must not fence off the one that holds the account. What
+/// compaction would keep of it is answered by the epoch that counts.
 fn session(work: &mut Work<'_>, input: &Input<'_>, account: &str) -> Result<(), Refusal> {
     if input.record.value.is_none() {
         return Ok(());
     }
-    let _: driftline_model::record::Session = input.body()?;
+    let body: Session = input.body()?;
+    let holder = Some((body.agent, body.session));
     let name = names::account(account);
     let known: Account = work.state.load(&name)?.unwrap_or_default();
-    if input.record.offset > known.epoch {
-        work.state.save(name, &Account { epoch: input.record.offset })?;
+    let epoch = if input.winner() { input.ordered()?.epoch } else { input.record.offset };
+    if epoch > known.epoch && holder != known.holder {
+        return Ok(work.state.save(name, &Account { epoch, holder })?);
+    }
+    if epoch != known.epoch
+        && work.pass == Pass::Live
+        && let Some((agent, session)) = known.holder
+    {
+        let value = serde_json::to_vec(&Session { agent, session }).ok();
+        let headers = [(H_EPOCH, known.epoch.to_string()), (H_NUMBER, "0".to_owned()), (H_WINNER, "1".to_owned())];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.into_bytes())).to_vec();
+        work.effects.push(Effect::Republish { key: input.name.to_owned(), value, headers });
     }
     Ok(())
 }

@@ -92,12 +92,25 @@ fn a_cycle_that_comes_late_still_proves_what_it_saw() {
 }
 
 #[test]
+fn a_first_claim_that_comes_late_is_no_other_agents() {
+    check(
+        "
+        e
+        e                       => ^e/111111111111@1.0
+        s eu/t/a @1.1 x=1       => +unmanaged:eu/t/a
+        e other
+        s eu/t/a @1.2 x=2       => ^s/eu/t/a@1.1
+        ",
+    );
+}
+
+#[test]
 fn a_session_is_a_fence_for_all_keys() {
     check(
         "b eu/t/a src x=1
          e
          s eu/t/a @2.5 x=1
-         e
+         e other
          s eu/t/a @2.9 x=2           => ^s/eu/t/a@2.5
          # the winner, published again, is below the fence itself and ends the matter
          s eu/t/a @2.5 x=1 winner
@@ -339,7 +352,7 @@ fn what_a_new_agents_manifest_leaves_out_is_gone() {
         "e
          s eu/t/a @1.1 x=1           => +unmanaged:eu/t/a
          s eu/t/b @1.2 x=1           => +unmanaged:eu/t/b
-         e
+         e other
          s eu/t/a @4.1 x=1
          m eu/t @4.2 a
          c @4.3 eu/t=complete:1>3    => -unmanaged:eu/t/b ^s/eu/t/b@4.2-gone",

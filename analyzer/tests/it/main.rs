@@ -10,4 +10,5 @@ mod runtime;
 mod script;
 mod seeded;
 mod stored;
+mod whole;
 mod world;

@@ -18,23 +18,28 @@ const STEPS: usize = 60;
 
 /// The log as readers of events and latest states see it, and an analyzer that may be hit at any point.
 #[derive(Default)]
-struct Hit {
+pub(crate) struct Hit {
     disk: Memory,
     /// Next offset that the disk knows of.
-    next: i64,
+    pub(crate) next: i64,
     /// Next offset that the group has committed.
-    committed: i64,
-    events: Vec<Transition>,
+    pub(crate) committed: i64,
+    pub(crate) events: Vec<Transition>,
     latest: BTreeMap<String, Option<Transition>>,
     /// Highest input offset in `latest`, plus one.
     reached: i64,
 }
 
-fn transitions(effects: Vec<Effect>) -> impl Iterator<Item = Transition> {
+pub(crate) fn transitions(effects: Vec<Effect>) -> impl Iterator<Item = Transition> {
     effects.into_iter().filter_map(|e| if let Effect::Transition(t) = e { Some(*t) } else { None })
 }
 
 impl Hit {
+    /// One that has read nothing yet.
+    pub(crate) fn fresh() -> Self {
+        Self { next: 1, committed: 1, ..Self::default() }
+    }
+
     fn state(&self) -> State {
         State::new(Arc::new(self.disk.clone()))
     }
@@ -52,36 +57,58 @@ impl Hit {
     /// Publishes; a crash may cut it anywhere, events before latest states. Says whether all of it got out.
     fn publish(&mut self, told: Vec<Transition>, dice: &mut Dice) -> bool {
         let cut = if dice.one_in(4) { dice.below(2 * told.len() + 1) } else { 2 * told.len() };
+        self.put(&told, cut);
+        cut == 2 * told.len() && !dice.one_in(8)
+    }
+
+    fn put(&mut self, told: &[Transition], cut: usize) {
         self.events.extend(told.iter().take(cut).cloned());
-        let whole = cut == 2 * told.len();
         for t in told.iter().take(cut.saturating_sub(told.len())) {
             self.reached = self.reached.max(t.input_offset + 1);
             let open = t.transition != TransitionKind::Resolved;
             self.latest.insert(t.subject.id().to_owned(), open.then(|| t.clone()));
         }
-        whole && !dice.one_in(8)
     }
 
-    /// One batch of any size, with a crash at any point.
-    fn batch(&mut self, log: &[Record], dice: &mut Dice) {
-        let mut state = self.state();
-        let from = log.partition_point(|r| r.offset < self.next);
-        let batch = &log[from..(from + 1 + dice.below(9)).min(log.len())];
-        let mut told = Vec::new();
-        for record in batch {
-            told.extend(transitions(step::step(&mut state, record, &Plain, Pass::Live).unwrap()));
-        }
+    /// One batch of any size, with a crash at any point; what was published again, as far as that got out.
+    pub(crate) fn batch(&mut self, log: &[Record], dice: &mut Dice) -> Vec<Effect> {
+        let (state, end, told, mut again) = self.judge(log, 1 + dice.below(9));
         if self.publish(told, dice) {
-            self.write(&state, batch.last().unwrap().offset + 1);
+            self.write(&state, end);
             if dice.one_in(2) {
                 self.committed = self.next;
             }
+        } else if !again.is_empty() {
+            again.truncate(dice.below(again.len() + 1));
         }
+        again
+    }
+
+    /// One batch, with no crash.
+    pub(crate) fn batch_whole(&mut self, log: &[Record]) -> Vec<Effect> {
+        let (state, end, told, again) = self.judge(log, 9);
+        self.put(&told, 2 * told.len());
+        self.write(&state, end);
+        self.committed = self.next;
+        again
+    }
+
+    fn judge(&self, log: &[Record], size: usize) -> (State, i64, Vec<Transition>, Vec<Effect>) {
+        let mut state = self.state();
+        let from = log.partition_point(|r| r.offset < self.next);
+        let batch = &log[from..(from + size).min(log.len())];
+        let (mut told, mut again) = (Vec::new(), Vec::new());
+        for record in batch {
+            let effects = step::step(&mut state, record, &Plain, Pass::Live).unwrap();
+            again.extend(effects.iter().filter(|e| matches!(e, Effect::Republish { .. })).cloned());
+            told.extend(transitions(effects));
+        }
+        (state, batch.last().unwrap().offset + 1, told, again)
     }
 
     /// The disk is gone: what was open comes from the latest states, the rest from the log.
     /// Compaction has been at work below `compacted`.
-    fn rebuild(&mut self, log: &[Record], compacted: i64, dice: &mut Dice) {
+    pub(crate) fn rebuild(&mut self, log: &[Record], compacted: i64, dice: &mut Dice) {
         self.disk = Memory::default();
         let mut state = self.state();
         let until = self.reached.max(self.committed).max(compacted);
@@ -109,6 +136,10 @@ impl Hit {
 
     /// What was told, each once.
     fn told(&self) -> Vec<String> {
+        self.told_as(line)
+    }
+
+    pub(crate) fn told_as(&self, line: impl Fn(&Transition) -> String) -> Vec<String> {
         let mut seen = BTreeSet::new();
         self.events.iter().filter(|t| seen.insert(&t.id)).map(line).collect()
     }
@@ -129,9 +160,9 @@ fn crashes_and_other_batches_tell_the_same() {
     for seed in 0..SEEDS {
         let world = World::live(seed, STEPS);
         let mut dice = Dice(!seed);
-        let mut hit = Hit { next: 1, committed: 1, ..Hit::default() };
+        let mut hit = Hit::fresh();
         while hit.next <= i64::try_from(world.log.len()).unwrap() {
-            hit.batch(&world.log, &mut dice);
+            drop(hit.batch(&world.log, &mut dice));
         }
         same(seed, &hit, &world);
     }
@@ -142,9 +173,9 @@ fn lost_disks_tell_the_same() {
     for seed in 0..SEEDS {
         let world = World::live(seed, STEPS);
         let mut dice = Dice(!seed);
-        let mut hit = Hit { next: 1, committed: 1, ..Hit::default() };
+        let mut hit = Hit::fresh();
         while hit.next <= i64::try_from(world.log.len()).unwrap() {
-            hit.batch(&world.log, &mut dice);
+            drop(hit.batch(&world.log, &mut dice));
             if dice.one_in(12) {
                 hit.rebuild(&world.log, 0, &mut dice);
             }
@@ -235,16 +266,16 @@ fn a_disk_lost_after_compaction_ends_the_same_and_resolves_nothing_that_stands()
             world.cycle();
         }
         let mut dice = Dice(!seed);
-        let mut hit = Hit { next: 1, committed: 1, ..Hit::default() };
+        let mut hit = Hit::fresh();
         while hit.next < lost {
-            hit.batch(&world.log[..usize::try_from(lost - 1).unwrap()], &mut dice);
+            drop(hit.batch(&world.log[..usize::try_from(lost - 1).unwrap()], &mut dice));
         }
         let before = hit.told().len();
         let (before_loss, after_loss) = world.log.split_at(usize::try_from(lost - 1).unwrap());
         let log = [&compacted(before_loss)[..], after_loss].concat();
         hit.rebuild(&log, lost, &mut dice);
         while hit.next <= log.last().unwrap().offset {
-            hit.batch(&log, &mut dice);
+            drop(hit.batch(&log, &mut dice));
         }
         let ends = |told: Vec<&Transition>| {
             let mut open = BTreeMap::new();
