@@ -47,10 +47,21 @@ fn main() -> ExitCode {
 }
 
 /// A scan waits for the network: one thread does what there is to do between two answers, and no call is handed from core
-/// to core. All else may have work for several.
+/// to core. While calls wait for their turn anyway, answers are taken together. All else may have work for several threads.
 fn runtime(command: &args::Command) -> tokio::runtime::Builder {
     match command {
-        args::Command::Scan(_) => tokio::runtime::Builder::new_current_thread(),
+        args::Command::Scan(_) => {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            runtime.on_thread_park(|| {
+                if setup::calls_wait() {
+                    std::thread::sleep(REST);
+                }
+            });
+            runtime
+        }
         _ => tokio::runtime::Builder::new_multi_thread(),
     }
 }
+
+/// Within a beat of the limiter, so that no call goes out later for it.
+const REST: std::time::Duration = std::time::Duration::from_millis(40);

@@ -1,7 +1,7 @@
 //! Builds what the subcommands use from settings and flags: the AWS client, targets, catalogue, log, store.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result};
 use driftline_agent::collect::{self, Target};
@@ -29,6 +29,14 @@ pub(crate) struct Aws {
     pub(crate) sdk: aws_config::SdkConfig,
 }
 
+/// The limiter of the process's calls, once there is one.
+static LIMITER: OnceLock<Limiter> = OnceLock::new();
+
+/// Whether calls to AWS wait for their turn.
+pub(crate) fn calls_wait() -> bool {
+    LIMITER.get().is_some_and(|limiter| limiter.usage().waiting > 0)
+}
+
 /// The AWS client as the settings and the SDK's environment say.
 pub(crate) async fn aws(config: &Config) -> Aws {
     let mut endpoint = EndpointConfig::from_env();
@@ -37,13 +45,15 @@ pub(crate) async fn aws(config: &Config) -> Aws {
     let limiter = Limiter::new(LimiterConfig { requests: config.aws.requests, ..LimiterConfig::default() });
     let limits = Limits { timeout: config.aws.timeout, ..Limits::default() };
     let client = Client::new(ClientConfig {
-        endpoint: endpoint.clone(),
+        endpoint,
         limits,
         retry: RetryConfig { deadline: config.aws.deadline, ..RetryConfig::default() },
         limiter: limiter.clone(),
         ..ClientConfig::from_env()
     });
-    let access = Access::load(&AccessConfig { endpoint, ..AccessConfig::default() }, limiter).await;
+    let access = Access::load(&AccessConfig::default(), client.clone()).await;
+    // a second client in one process has a limiter of its own, and does not count here
+    let _ = LIMITER.set(limiter);
     let sdk = access.sdk().clone();
     Aws { client, access, sdk }
 }

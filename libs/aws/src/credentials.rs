@@ -9,11 +9,12 @@ use std::sync::Arc;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_async::time::SharedTimeSource;
+use serde_json::{Value, json};
 
 use self::cached::{Cached, Fetch};
 use self::role::Assume;
 pub use self::role::{RoleArn, RoleConfig};
-use crate::{EndpointConfig, Limiter, Partition};
+use crate::{Caller, Client, Partition};
 
 /// Why there are no credentials for an account. Cheap to clone: a refusal is remembered for a while, not asked for again
 /// with every call.
@@ -97,19 +98,16 @@ pub struct AccessConfig {
     pub profile: Option<String>,
     /// The region whose STS is asked, and whose partition all is in.
     pub region: Option<String>,
-    /// Where STS answers.
-    pub endpoint: EndpointConfig,
 }
 
 /// The process's own credentials, and the way to those of other accounts.
 #[derive(Debug, Clone)]
 pub struct Access {
     sdk: SdkConfig,
-    sts: aws_sdk_sts::Client,
+    client: Client,
     region: String,
     own: SharedCredentialsProvider,
     identity: Arc<tokio::sync::OnceCell<Identity>>,
-    limiter: Limiter,
     clock: SharedTimeSource,
 }
 
@@ -118,7 +116,8 @@ const DEFAULT_REGION: &str = "us-east-1";
 
 impl Access {
     /// The SDK's chain. Reads the environment and the shared configuration files; credentials are only fetched at first use.
-    pub async fn load(config: &AccessConfig, limiter: Limiter) -> Self {
+    /// STS is asked by `client`.
+    pub async fn load(config: &AccessConfig, client: Client) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::latest());
         if let Some(profile) = &config.profile {
             loader = loader.profile_name(profile);
@@ -126,16 +125,11 @@ impl Access {
         if let Some(region) = &config.region {
             loader = loader.region(Region::new(region.clone()));
         }
-        Self::from_sdk(&loader.load().await, &config.endpoint, limiter, SharedTimeSource::default())
+        Self::from_sdk(loader.load().await, client, SharedTimeSource::default())
     }
 
     /// Given credentials instead of the chain.
-    pub fn with_credentials(
-        credentials: SharedCredentialsProvider,
-        region: &str,
-        endpoint: &EndpointConfig,
-        limiter: Limiter,
-    ) -> Self {
+    pub fn with_credentials(credentials: SharedCredentialsProvider, region: &str, client: Client) -> Self {
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
@@ -145,28 +139,13 @@ impl Access {
                 aws_smithy_async::rt::sleep::TokioSleep::new(),
             ))
             .build();
-        Self::from_sdk(&sdk, endpoint, limiter, SharedTimeSource::default())
+        Self::from_sdk(sdk, client, SharedTimeSource::default())
     }
 
-    fn from_sdk(sdk: &SdkConfig, endpoint: &EndpointConfig, limiter: Limiter, clock: SharedTimeSource) -> Self {
+    fn from_sdk(sdk: SdkConfig, client: Client, clock: SharedTimeSource) -> Self {
         let region = sdk.region().map_or(DEFAULT_REGION, Region::as_ref).to_owned();
         let own = SharedCredentialsProvider::new(Cached::new(Own(sdk.credentials_provider()), clock.clone()));
-        let mut config = aws_sdk_sts::config::Builder::from(sdk)
-            .region(Region::new(region.clone()))
-            .credentials_provider(own.clone())
-            // the provider caches by itself
-            .identity_cache(aws_sdk_sts::config::IdentityCache::no_cache());
-        if let Some(url) = endpoint.service_urls.get("sts").or(endpoint.url.as_ref()) {
-            config = config.endpoint_url(url);
-        }
-        if endpoint.fips {
-            config = config.use_fips(true);
-        }
-        if endpoint.dual_stack {
-            config = config.use_dual_stack(true);
-        }
-        let sts = aws_sdk_sts::Client::from_conf(config.build());
-        Access { sdk: sdk.clone(), sts, region, own, identity: Arc::default(), limiter, clock }
+        Access { sdk, client, region, own, identity: Arc::default(), clock }
     }
 
     /// The process's own credentials, fetched once and renewed before they expire.
@@ -193,16 +172,25 @@ impl Access {
     pub async fn whoami(&self) -> Result<&Identity, AccessError> {
         let ask = || async {
             self.own.provide_credentials().await.map_err(|error| own_error(&error))?;
-            let permit = self.limiter.permit("", &self.region, "sts").await;
-            let answer = self.sts.get_caller_identity().send().await;
-            permit.done(role::outcome(&answer));
-            let answer = answer.map_err(|error| AccessError::Identity(role::reason(&error)))?;
-            match (answer.account, answer.arn) {
+            let answer = self.client.call(&self.caller(""), "sts", "GetCallerIdentity", &json!({})).await;
+            let answer = answer.map_err(|error| AccessError::Identity(error.to_string()))?;
+            let text = |name| answer.get(name).and_then(Value::as_str).map(str::to_owned);
+            match (text("Account"), text("Arn")) {
                 (Some(account), Some(arn)) => Ok(Identity { account, arn }),
                 _ => Err(AccessError::Identity("the answer names no account".to_owned())),
             }
         };
         self.identity.get_or_try_init(ask).await
+    }
+
+    /// The process itself, as its calls to STS are signed and counted.
+    fn caller(&self, account: &str) -> Caller {
+        Caller {
+            account: account.to_owned(),
+            region: self.region.clone(),
+            credentials: self.own.clone(),
+            partition: self.partition(),
+        }
     }
 
     /// Credentials of an account: its role assumed, at first use and again before it expires. Shares everything with its
@@ -212,12 +200,11 @@ impl Access {
         config.check()?;
         let caller = self.whoami().await?.clone();
         let assume = Assume {
-            sts: self.sts.clone(),
+            client: self.client.clone(),
+            by: self.caller(&caller.account),
             role,
             config: config.clone(),
             caller,
-            region: self.region.clone(),
-            limiter: self.limiter.clone(),
         };
         Ok(SharedCredentialsProvider::new(Cached::new(assume, self.clock.clone())))
     }

@@ -4,11 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_types::date_time::{DateTime, Format};
+use serde_json::{Value, json};
 
 use super::cached::Fetch;
 use super::{AccessError, Identity};
-use crate::{Limiter, Outcome, Partition};
+use crate::{Caller, Client, Error, Partition};
 
 /// What a role is assumed with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,38 +129,40 @@ impl fmt::Display for RoleArn {
 /// The call that assumes the role.
 #[derive(Debug)]
 pub(super) struct Assume {
-    pub(super) sts: aws_sdk_sts::Client,
+    pub(super) client: Client,
+    /// Who signs, and where STS is asked.
+    pub(super) by: Caller,
     pub(super) role: RoleArn,
     pub(super) config: RoleConfig,
     pub(super) caller: Identity,
-    pub(super) region: String,
-    pub(super) limiter: Limiter,
 }
 
 impl Fetch for Assume {
     async fn fetch(&self) -> Result<Credentials, AccessError> {
-        let seconds = i32::try_from(self.config.duration.as_secs()).unwrap_or(3600);
-        let call = self
-            .sts
-            .assume_role()
-            .role_arn(self.role.as_str())
-            .role_session_name(&self.config.session_name)
-            .duration_seconds(seconds)
-            .set_external_id(self.config.external_id.clone())
-            .set_policy(self.config.session_policy.clone());
-        let permit = self.limiter.permit(&self.caller.account, &self.region, "sts").await;
-        let answer = call.send().await;
-        permit.done(outcome(&answer));
-        let answer = answer.map_err(|error| self.error(&error))?;
-        let Some(given) = answer.credentials else {
-            return Err(self.unreachable("STS answered without credentials".to_owned()));
+        let mut params = json!({
+            "RoleArn": self.role.as_str(),
+            "RoleSessionName": self.config.session_name,
+            "DurationSeconds": self.config.duration.as_secs(),
+        });
+        for (name, value) in [("ExternalId", &self.config.external_id), ("Policy", &self.config.session_policy)] {
+            if let Some(value) = value {
+                params[name] = json!(value);
+            }
+        }
+        let answer =
+            self.client.call(&self.by, "sts", "AssumeRole", &params).await.map_err(|error| self.error(error))?;
+        let text = |name: &str| {
+            let given = answer.pointer("/Credentials").and_then(|c| c.get(name)).and_then(Value::as_str);
+            given.ok_or_else(|| self.unreachable(format!("STS answered without {name}")))
         };
-        let expiry = std::time::SystemTime::try_from(given.expiration)
-            .map_err(|error| self.unreachable(format!("STS gave an expiry that is no time: {error}")))?;
+        let expiry = DateTime::from_str(text("Expiration")?, Format::DateTimeWithOffset)
+            .ok()
+            .and_then(|time| std::time::SystemTime::try_from(time).ok())
+            .ok_or_else(|| self.unreachable("STS gave an expiry that is no time".to_owned()))?;
         Ok(Credentials::builder()
-            .access_key_id(given.access_key_id)
-            .secret_access_key(given.secret_access_key)
-            .session_token(given.session_token)
+            .access_key_id(text("AccessKeyId")?)
+            .secret_access_key(text("SecretAccessKey")?)
+            .session_token(text("SessionToken")?)
             .expiry(expiry)
             .provider_name("AssumeRole")
             .build())
@@ -167,23 +170,17 @@ impl Fetch for Assume {
 }
 
 impl Assume {
-    fn error<E>(&self, error: &SdkError<E>) -> AccessError
-    where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-    {
-        match error.as_service_error() {
-            Some(service) => {
-                let status = || error.raw_response().map(|raw| format!("HTTP {}", raw.status().as_u16()));
-                let code = service.code().map(str::to_owned).or_else(status).unwrap_or_default();
-                AccessError::Refused {
-                    role: self.role.arn.clone(),
-                    account: self.role.account.clone(),
-                    caller: self.caller.arn.clone(),
-                    message: format!("{}{}", service.message().unwrap_or_default(), self.hint(&code)),
-                    code,
-                }
-            }
-            None => self.unreachable(reason(error)),
+    fn error(&self, error: Error) -> AccessError {
+        let throttled = error.is_throttled();
+        match error {
+            Error::Service { code, message, status, .. } if status < 500 && !throttled => AccessError::Refused {
+                role: self.role.arn.clone(),
+                account: self.role.account.clone(),
+                caller: self.caller.arn.clone(),
+                message: format!("{message}{}", self.hint(&code)),
+                code,
+            },
+            other => self.unreachable(other.to_string()),
         }
     }
 
@@ -204,28 +201,5 @@ impl Assume {
 
     fn unreachable(&self, reason: String) -> AccessError {
         AccessError::Unreachable { role: self.role.arn.clone(), account: self.role.account.clone(), reason }
-    }
-}
-
-/// As the limiter sees an SDK's answer.
-pub(super) fn outcome<T, E: ProvideErrorMetadata>(answer: &Result<T, SdkError<E>>) -> Outcome {
-    match answer.as_ref().err().map(|error| error.as_service_error().and_then(ProvideErrorMetadata::code)) {
-        None => Outcome::Ok,
-        Some(Some(code)) if code.starts_with("Throttl") || code == "RequestLimitExceeded" => Outcome::Throttled,
-        Some(Some(_)) => Outcome::Ok,
-        Some(None) => Outcome::Failed,
-    }
-}
-
-/// The service's code and words, else the whole chain of causes.
-pub(super) fn reason<E>(error: &SdkError<E>) -> String
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    match error.as_service_error() {
-        Some(service) => {
-            format!("{}: {}", service.code().unwrap_or("unknown error"), service.message().unwrap_or_default())
-        }
-        None => crate::send::chain(error),
     }
 }

@@ -7,7 +7,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use driftline_aws::accounts::{AccountSetting, AccountsConfig, enabled_regions, find};
 use driftline_aws::credentials::access_error;
-use driftline_aws::{Access, AccessError, Client, EndpointConfig, Limiter, LimiterConfig, RoleConfig};
+use driftline_aws::{Access, AccessError, Client, Limiter, LimiterConfig, RoleConfig};
 use serde_json::{Value, json};
 
 use crate::misbehaving::{http, serve};
@@ -15,16 +15,22 @@ use crate::{caller, config};
 
 const MANAGEMENT: &str = "123456789012";
 
-fn access(url: &str) -> Access {
-    let credentials = SharedCredentialsProvider::new(Credentials::for_tests());
-    let endpoint = EndpointConfig { url: Some(url.to_owned()), ..EndpointConfig::default() };
-    Access::with_credentials(credentials, "eu-west-1", &endpoint, Limiter::new(LimiterConfig::default()))
+fn access(client: &Client) -> Access {
+    let own = SharedCredentialsProvider::new(Credentials::for_tests());
+    Access::with_credentials(own, "eu-west-1", client.clone())
+}
+
+/// The client, and the way to accounts by it.
+fn both(url: &str) -> (Client, Access) {
+    let client = Client::new(config(url));
+    let access = access(&client);
+    (client, access)
 }
 
 #[tokio::test]
 async fn a_role_leads_into_its_account() {
     let moto = driftline_dev::moto::start(None).unwrap();
-    let (client, access) = (Client::new(config(&moto.url())), access(&moto.url()));
+    let (client, access) = both(&moto.url());
     assert_eq!(access.whoami().await.unwrap().account, MANAGEMENT);
     let role = RoleConfig {
         external_id: Some("ours".to_owned()),
@@ -54,10 +60,8 @@ async fn a_role_leads_into_its_account() {
 async fn roles_are_assumed_also_where_only_one_call_fits() {
     let moto = driftline_dev::moto::start(None).unwrap();
     let limiter = Limiter::new(LimiterConfig { requests: 1, ..LimiterConfig::default() });
-    let client = Client::new(driftline_aws::ClientConfig { limiter: limiter.clone(), ..config(&moto.url()) });
-    let endpoint = EndpointConfig { url: Some(moto.url()), ..EndpointConfig::default() };
-    let own = SharedCredentialsProvider::new(Credentials::for_tests());
-    let access = Access::with_credentials(own, "eu-west-1", &endpoint, limiter);
+    let client = Client::new(driftline_aws::ClientConfig { limiter, ..config(&moto.url()) });
+    let access = access(&client);
     let role = RoleConfig::new("reader");
     let calls = ["111122223333", "444455556666", "777788889999"].map(async |account| {
         let credentials = access.assume(account, &role).await.unwrap();
@@ -73,28 +77,47 @@ async fn roles_are_assumed_also_where_only_one_call_fits() {
 async fn a_refused_role_is_named_with_account_caller_and_reason() {
     // moto checks signatures after the first call: the caller is known, its keys are not
     let moto = driftline_dev::moto::start(Some(1)).unwrap();
-    let (client, access) = (Client::new(config(&moto.url())), access(&moto.url()));
+    let (client, access) = both(&moto.url());
     let credentials = access.assume("111122223333", &RoleConfig::new("reader")).await.unwrap();
     let error = credentials.provide_credentials().await.expect_err("refused");
-    let Some(AccessError::Refused { role, account, caller, code, .. }) = access_error(&error) else {
+    let Some(AccessError::Refused { role, account, caller, code, .. }) = access_error(&error).cloned() else {
         panic!("{error:?}");
     };
     assert_eq!((role.as_str(), account.as_str()), ("arn:aws:iam::111122223333:role/reader", "111122223333"));
     assert!(caller.contains(MANAGEMENT), "{caller}");
-    // moto answers STS with EC2's form of an error, which the SDK can't read a code from
-    assert_eq!(code, "HTTP 403");
+    // moto answers STS with EC2's form of an error
+    assert_eq!(code, "InvalidClientTokenId");
 
     // and a call with such credentials says so
     let mut refused = crate::caller("eu-west-1");
     refused.credentials = credentials;
     let error = client.call(&refused, "ec2", "DescribeVpcs", &json!({})).await.expect_err("refused").to_string();
-    assert!(error.contains("role/reader of account 111122223333 was refused") && error.contains("403"), "{error}");
+    assert!(error.contains("role/reader of account 111122223333 was refused") && error.contains(&code), "{error}");
+}
+
+#[tokio::test]
+async fn a_broken_sts_is_no_refusal() {
+    let me = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/me</Arn>\
+              <Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
+    let throttled = "<ErrorResponse><Error><Code>Throttling</Code><Message>slower</Message></Error></ErrorResponse>";
+    for (status, body) in [("503 Service Unavailable", ""), ("400 Bad Request", throttled)] {
+        let (url, _) = serve(move |_, request| {
+            let known = request.contains("GetCallerIdentity");
+            Some(if known { http("200 OK", "", me) } else { http(status, "", body) })
+        })
+        .await;
+        let (_, access) = both(&url);
+        let credentials = access.assume("111122223333", &RoleConfig::new("reader")).await.unwrap();
+        let error = credentials.provide_credentials().await.expect_err("no answer");
+        let known = access_error(&error).unwrap();
+        assert!(known.is_transient() && known.to_string().contains("role/reader"), "{status}: {known:?}");
+    }
 }
 
 #[tokio::test]
 async fn another_account_without_a_role_is_skipped_with_the_reason() {
     let moto = driftline_dev::moto::start(None).unwrap();
-    let (client, access) = (Client::new(config(&moto.url())), access(&moto.url()));
+    let (client, access) = both(&moto.url());
     let named = |id: &str, role: Option<&str>| AccountSetting {
         id: id.into(),
         role: role.map(str::to_owned),
@@ -127,7 +150,7 @@ async fn an_organization_is_found_with_paths_and_tags() {
         LimiterConfig { rates: BTreeMap::from([("organizations".to_owned(), fast)]), ..LimiterConfig::default() };
     let limiter = Limiter::new(limits);
     let client = Client::new(driftline_aws::ClientConfig { limiter, ..config(&moto.url()) });
-    let access = access(&moto.url());
+    let access = access(&client);
     let call = async |operation: &str, params: Value| {
         let answer = client.call(&caller("eu-west-1"), "organizations", operation, &params).await;
         answer.unwrap_or_else(|error| panic!("{operation}: {error}"))
@@ -189,7 +212,7 @@ async fn an_organization_is_found_with_paths_and_tags() {
 #[tokio::test]
 async fn no_organization_is_one_clear_error() {
     let moto = driftline_dev::moto::start(None).unwrap();
-    let (client, access) = (Client::new(config(&moto.url())), access(&moto.url()));
+    let (client, access) = both(&moto.url());
     let wanted = AccountsConfig { organization: true, ..AccountsConfig::default() };
     let error = find(&client, &access, &wanted).await.expect_err("none").to_string();
     assert!(error.contains("the organization's accounts can't be listed by arn:aws"), "{error}");
