@@ -52,16 +52,17 @@ fn runtime(command: &args::Command) -> tokio::runtime::Builder {
     match command {
         args::Command::Scan(_) => {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
-            runtime.on_thread_park(|| {
-                if setup::calls_wait() {
-                    std::thread::sleep(REST);
-                }
-            });
+            runtime.on_thread_park(rest);
             runtime
         }
         _ => tokio::runtime::Builder::new_multi_thread(),
     }
 }
 
-/// Within a beat of the limiter, so that no call goes out later for it.
-const REST: std::time::Duration = std::time::Duration::from_millis(40);
+/// Lets answers gather while calls wait for their turn: far less than a beat of the limiter, so that none goes out later.
+#[allow(clippy::disallowed_methods, reason = "it waits for answers to gather, whichever they are")]
+fn rest() {
+    if setup::calls_wait() {
+        std::thread::sleep(std::time::Duration::from_millis(40));
+    }
+}
