@@ -1,4 +1,4 @@
-//! Connections to the aggregator: mTLS with the agent's certificate, or plaintext on loopback.
+//! Connections to the aggregator: TLS, with the agent's certificate if it has one, or plaintext on loopback.
 
 use std::time::Duration;
 
@@ -33,7 +33,9 @@ impl Connector {
                 Some((ClientTls::new(files), name))
             }
             (Some("https"), None) => {
-                return Err(wrong("https needs certificates: `certificate`, `key` and `ca` of [agent]"));
+                return Err(wrong(
+                    "https needs certificates: `ca`, and `certificate` and `key` if it has them, of [agent] tls",
+                ));
             }
             (Some("http"), None) if loopback(host) => None,
             (Some("http"), None) => return Err(wrong("plaintext goes to loopback only: give certificates and https")),
@@ -100,7 +102,7 @@ mod tests {
 
     #[test]
     fn plaintext_stays_on_loopback_and_certificates_are_used() {
-        let files = || Some(ClientFiles { certificate: "a".into(), key: "b".into(), ca: "c".into() });
+        let files = || Some(ClientFiles { own: None, ca: "c".into() });
         let cases = [
             ("http://127.0.0.1:7420", None, Ok(())),
             ("http://[::1]:7420", None, Ok(())),

@@ -7,6 +7,7 @@ mod connect;
 pub mod delta;
 pub mod known;
 pub mod link;
+pub mod prove;
 pub mod run;
 pub mod seen;
 mod sender;

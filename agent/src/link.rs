@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use driftline_identity::ClientFiles;
 use driftline_proto::v1::agent_message::Message as ToAggregator;
 use driftline_proto::v1::aggregator_message::Message as FromAggregator;
@@ -15,16 +16,19 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::connect::Connector;
+use crate::prove::{self, Proofs, Prove};
 use crate::spool::Load;
 use crate::window::Window;
 
 /// How to reach the aggregator, and as whom.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// `https://host:port`, or `http://` on loopback.
     pub aggregator: String,
     /// Certificate, key and CA for `https`.
     pub tls: Option<ClientFiles>,
+    /// Proves the agent's identity in an account, where it has no certificate.
+    pub prove: Option<Prove>,
     /// The agent's name.
     pub agent: String,
     /// Its session, kept over reconnects.
@@ -88,8 +92,10 @@ impl Link {
         let connector = Connector::new(&config.aggregator, config.tls.clone())?;
         let (commands, receiver) = mpsc::channel(64);
         let reached = Arc::new(Mutex::new(HashMap::new()));
+        let proofs = config.prove.clone().map(Proofs::new);
         let task = Task {
             config,
+            proofs,
             connector,
             commands: receiver,
             window: Window::new(1 << 20),
@@ -128,6 +134,7 @@ impl Link {
 
 struct Task {
     config: Config,
+    proofs: Option<Proofs>,
     connector: Connector,
     commands: mpsc::Receiver<Command>,
     window: Window<oneshot::Sender<Outcome>>,
@@ -188,7 +195,7 @@ impl Task {
             agent: self.config.agent.clone(),
             session: self.config.session.clone(),
             accounts: self.config.accounts.clone(),
-            capabilities: Vec::new(),
+            capabilities: self.proofs.iter().map(|_| "challenge".to_owned()).collect(),
         };
         if outgoing.send(message(ToAggregator::Hello(hello))).await.is_err() {
             return End::Done;
@@ -213,7 +220,10 @@ impl Task {
         let waiting = self.claiming.iter().map(|(a, (e, _))| (a.clone(), *e));
         let claims: Vec<_> = held.chain(waiting).collect();
         for (account, epoch) in claims {
-            if outgoing.send(claim(account, epoch)).await.is_err() {
+            if self.proofs.as_mut().is_some_and(|proofs| proofs.start(&account, epoch)) {
+                continue;
+            }
+            if outgoing.send(claim(account, epoch, Bytes::new())).await.is_err() {
                 return End::Lost("the stream closed".to_owned());
             }
         }
@@ -225,6 +235,9 @@ impl Task {
         self.max_records = (welcome.max_batch_records as usize).clamp(1, 1000);
         self.beat = Duration::from_secs(u64::from(welcome.heartbeat_seconds.max(1)));
         self.window.reconnect();
+        if let Some(proofs) = &mut self.proofs {
+            proofs.begin(welcome.challenge.clone(), self.claims.keys().cloned());
+        }
     }
 
     async fn exchange(
@@ -241,7 +254,8 @@ impl Task {
             if self.shutdown.is_cancelled() && self.window.is_empty() && self.commands.is_empty() {
                 return End::Done;
             }
-            let unsent = self.window.has_unsent() && !draining;
+            let settled = self.proofs.as_ref().is_none_or(Proofs::settled);
+            let unsent = self.window.has_unsent() && !draining && settled;
             tokio::select! {
                 answer = answers.message() => match answer {
                     Ok(Some(AggregatorMessage { message: Some(FromAggregator::Drain(_)) })) => draining = true,
@@ -265,6 +279,17 @@ impl Task {
                     None if self.window.is_empty() => return End::Done,
                     None => draining = true,
                 },
+                (account, epoch, proof) = prove::next(&mut self.proofs) => match proof {
+                    Ok(proof) => if outgoing.send(claim(account, epoch, proof)).await.is_err() {
+                        return End::Lost("the stream closed".to_owned());
+                    },
+                    Err(reason) => self.claim_rejected(v1::ClaimRejected {
+                        account,
+                        reason: Reason::Forbidden.into(),
+                        detail: format!("there is no proof for it: {reason}"),
+                        challenge: Bytes::new(),
+                    }),
+                },
                 _ = beat.tick() => {
                     // A full queue is a sign of life by itself.
                     let load = *self.config.load.borrow();
@@ -285,8 +310,9 @@ impl Task {
                 None
             }
             Command::Claim { account, epoch, reply } => {
+                let proving = self.proofs.as_mut().is_some_and(|proofs| proofs.start(&account, epoch));
                 self.claiming.insert(account.clone(), (epoch, reply));
-                Some(claim(account, epoch))
+                (!proving).then(|| claim(account, epoch, Bytes::new()))
             }
         }
     }
@@ -314,6 +340,9 @@ impl Task {
                 }
             }
             FromAggregator::Claimed(v1::Claimed { account, epoch }) => {
+                if let Some(proofs) = &mut self.proofs {
+                    proofs.taken(&account);
+                }
                 if let Some((_, reply)) = self.claiming.remove(&account) {
                     let _ = reply.send(Ok(epoch));
                 }
@@ -324,13 +353,21 @@ impl Task {
                 drop(reached);
                 self.claims.insert(account, epoch);
             }
-            FromAggregator::ClaimRejected(rejected) => {
-                self.claims.remove(&rejected.account);
-                if let Some((_, reply)) = self.claiming.remove(&rejected.account) {
-                    let _ = reply.send(Err(rejected.detail));
-                }
-            }
+            FromAggregator::ClaimRejected(rejected) => self.claim_rejected(rejected),
             FromAggregator::Welcome(_) | FromAggregator::Drain(_) => {}
+        }
+    }
+
+    fn claim_rejected(&mut self, rejected: v1::ClaimRejected) {
+        let account = &rejected.account;
+        let epoch = self.claiming.get(account).map(|(epoch, _)| epoch).or(self.claims.get(account));
+        let epoch = epoch.copied().unwrap_or_default();
+        if self.proofs.as_mut().is_some_and(|proofs| proofs.refused(&rejected, epoch)) {
+            return;
+        }
+        self.claims.remove(account);
+        if let Some((_, reply)) = self.claiming.remove(account) {
+            let _ = reply.send(Err(rejected.detail));
         }
     }
 }
@@ -339,6 +376,6 @@ fn message(message: ToAggregator) -> AgentMessage {
     AgentMessage { message: Some(message) }
 }
 
-fn claim(account: String, epoch: i64) -> AgentMessage {
-    message(ToAggregator::Claim(v1::Claim { account, epoch, proof: Vec::new().into() }))
+fn claim(account: String, epoch: i64, proof: Bytes) -> AgentMessage {
+    message(ToAggregator::Claim(v1::Claim { account, epoch, proof }))
 }

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::account::Account;
 use crate::known::{self, Known};
 use crate::link::{self, Link};
+use crate::prove::Prove;
 use crate::seen::{LookedUp, ScopeSeen};
 use crate::sender::{Sender, Standing};
 use crate::spool::{Queue, Spool};
@@ -39,6 +40,11 @@ pub trait Reader: Send + Sync + 'static {
     async fn look_up(&self, _scope: &Scope, _ids: &[String]) -> Vec<(String, LookedUp)> {
         Vec::new()
     }
+
+    /// Proves over a challenge who the agent is in an account, for an agent without a certificate ([`crate::prove`]).
+    async fn prove(&self, account: &str, _challenge: &[u8]) -> Result<Vec<u8>, String> {
+        Err(format!("nothing is known to prove account {account} by: give the agent a certificate"))
+    }
 }
 
 /// What a round covered.
@@ -57,7 +63,7 @@ pub struct Round {
 pub struct Config {
     /// Where the aggregator is: `https://host:port`, or `http://` on loopback.
     pub aggregator: String,
-    /// Certificate, key and CA; needed for `https`.
+    /// Certificate, key and CA; needed for `https`. Without a certificate, accounts are proven by [`Reader::prove`].
     pub tls: Option<ClientFiles>,
     /// The agent's name.
     pub name: String,
@@ -115,6 +121,7 @@ pub async fn run(
     let link_config = link::Config {
         aggregator: config.aggregator.clone(),
         tls: config.tls.clone(),
+        prove: config.tls.as_ref().filter(|tls| tls.own.is_none()).map(|_| prover(&reader)),
         agent: config.name.clone(),
         session,
         accounts: accounts.keys().cloned().collect(),
@@ -157,6 +164,15 @@ pub async fn run(
     let _ = link_task.await; // a panic there is logged by the runtime; the store is whole either way
     shared.known.persist()?;
     outcome
+}
+
+/// For the link: proofs by the reader.
+fn prover(reader: &Arc<dyn Reader>) -> Prove {
+    let reader = Arc::clone(reader);
+    Arc::new(move |account, challenge| {
+        let reader = Arc::clone(&reader);
+        Box::pin(async move { reader.prove(&account, &challenge).await })
+    })
 }
 
 /// Who can't go on ends the agent: nothing is left unread in silence.

@@ -42,6 +42,10 @@ pub fn check(
     let Some(key) = InputKey::decode(&record.key) else {
         return Err(reject(Reason::Malformed, "the key does not parse"));
     };
+    // One resource has one key: a number written otherwise would be another to the log.
+    if key.encode() != record.key {
+        return Err(reject(Reason::Malformed, "the key is not in its plain form"));
+    }
     // What an agent may say; baselines and waivers have their own way in.
     if !matches!(key, InputKey::Snapshot(_) | InputKey::Manifest(..) | InputKey::Cycle(_) | InputKey::Account(_)) {
         return Err(reject(Reason::Malformed, "agents publish snapshots, manifests, cycles and account facts only"));
@@ -81,15 +85,21 @@ pub fn check(
     })
 }
 
+/// What ARNs begin with (AWS's general reference).
+const PARTITIONS: [&str; 8] =
+    ["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"];
+/// Services whose ARNs name no account, since their names are unique without it (the service authorization reference).
+const NAMELESS: [&str; 3] = ["s3", "route53", "apigateway"];
+
 /// Whether an ARN may be of that account: its account field is the account, or is empty as in a bucket's.
 fn arn_belongs(arn: &str, account: &str) -> bool {
     let mut fields = arn.splitn(6, ':');
-    let (Some("arn"), Some(partition), Some(_), Some(_), Some(owner), Some(_)) =
+    let (Some("arn"), Some(partition), Some(service), Some(_), Some(owner), Some(_)) =
         (fields.next(), fields.next(), fields.next(), fields.next(), fields.next(), fields.next())
     else {
         return false;
     };
-    partition.starts_with("aws") && (owner.is_empty() || owner == account)
+    PARTITIONS.contains(&partition) && (owner == account || (owner.is_empty() && NAMELESS.contains(&service)))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -99,6 +109,9 @@ fn hex(bytes: &[u8]) -> String {
         out
     })
 }
+
+#[cfg(test)]
+mod spoofing;
 
 #[cfg(test)]
 mod tests {

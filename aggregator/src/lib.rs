@@ -4,6 +4,7 @@
 pub mod acks;
 pub mod check;
 mod listen;
+mod prove;
 mod service;
 mod stream;
 
@@ -14,6 +15,8 @@ use driftline_bus::Log;
 use driftline_identity::Gate;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+pub use prove::StsConfig;
 
 /// Limits and times of an aggregator. The defaults suit thousands of accounts on 256 MB.
 #[derive(Debug, Clone)]
@@ -36,6 +39,8 @@ pub struct Config {
     pub age: Duration,
     /// Who may speak for what. None: plaintext, and anyone for any account; on loopback only.
     pub gate: Option<Gate>,
+    /// How STS is reached, where the gate takes proofs.
+    pub sts: StsConfig,
 }
 
 impl Default for Config {
@@ -50,6 +55,7 @@ impl Default for Config {
             drain: Duration::from_secs(10),
             age: Duration::from_secs(3600),
             gate: None,
+            sts: StsConfig::default(),
         }
     }
 }

@@ -31,8 +31,10 @@ const OPENING: usize = 24 + 9;
 /// Who is at the other end, as a request's extension tells.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    /// By its certificate; none on plaintext.
+    /// By its certificate; none on plaintext, and where proofs stand in for it.
     pub(crate) peer: Option<Arc<Peer>>,
+    /// Where it is.
+    pub(crate) address: IpAddr,
 }
 
 /// A connection whose peer is known.
@@ -41,7 +43,7 @@ pub(crate) struct Connection {
     peer: Option<Arc<Peer>>,
     /// Until the opening was read.
     opening: Option<(usize, Pin<Box<Sleep>>)>,
-    _slot: Slot,
+    slot: Slot,
 }
 
 enum Io {
@@ -91,19 +93,23 @@ async fn greet(tcp: TcpStream, gate: Option<Gate>, slot: Slot) -> io::Result<Con
     tcp.set_nodelay(true)?;
     let opening = Some((0, Box::pin(tokio::time::sleep(HANDSHAKE))));
     let Some(gate) = gate else {
-        return Ok(Connection { io: Io::Plain(tcp), peer: None, opening, _slot: slot });
+        return Ok(Connection { io: Io::Plain(tcp), peer: None, opening, slot });
     };
     let tls = TlsAcceptor::from(gate.server_config()).accept(tcp).await?;
     let chain = tls.get_ref().1.peer_certificates().unwrap_or_default();
-    let peer = gate.identify(chain).map_err(io::Error::other)?;
-    Ok(Connection { io: Io::Tls(Box::new(tls)), peer: Some(Arc::new(peer)), opening, _slot: slot })
+    let peer = if chain.is_empty() && gate.proofs().is_some() {
+        None
+    } else {
+        Some(Arc::new(gate.identify(chain).map_err(io::Error::other)?))
+    };
+    Ok(Connection { io: Io::Tls(Box::new(tls)), peer, opening, slot })
 }
 
 impl Connected for Connection {
     type ConnectInfo = Caller;
 
     fn connect_info(&self) -> Caller {
-        Caller { peer: self.peer.clone() }
+        Caller { peer: self.peer.clone(), address: self.slot.address }
     }
 }
 

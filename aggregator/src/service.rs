@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::listen::{Caller, connections};
+use crate::prove::Sts;
 use crate::{Config, Error, stream};
 
 /// What the streams share.
@@ -23,13 +24,16 @@ pub(crate) struct Ingest {
     pub(crate) producer: Arc<dyn Producer>,
     /// Permits are kilobytes that may be held unacknowledged, over all streams.
     pub(crate) held: Arc<Semaphore>,
+    /// Asked where the gate takes proofs.
+    pub(crate) sts: Arc<Sts>,
     pub(crate) shutdown: CancellationToken,
 }
 
 impl Ingest {
     pub(crate) fn new(config: Config, producer: Arc<dyn Producer>, shutdown: CancellationToken) -> Self {
         let held = Arc::new(Semaphore::new(config.held_bytes / 1024));
-        Self { config: Arc::new(config), producer, held, shutdown }
+        let sts = Arc::new(Sts::new(&config.sts));
+        Self { config: Arc::new(config), producer, held, sts, shutdown }
     }
 }
 
@@ -43,12 +47,13 @@ impl v1::ingest_server::Ingest for Ingest {
         // Answers are small; an agent that does not read them is held up by its own window.
         let (answers, outgoing) = mpsc::channel(64);
         let ingest = self.clone();
-        let peer = request.extensions().get::<Caller>().and_then(|caller| caller.peer.clone());
-        if self.config.gate.is_some() && peer.is_none() {
+        let caller = request.extensions().get::<Caller>().cloned();
+        let caller = caller.ok_or_else(|| Status::internal("a connection without an end"))?;
+        if self.config.gate.as_ref().is_some_and(|gate| gate.proofs().is_none()) && caller.peer.is_none() {
             return Err(Status::unauthenticated("no certificate"));
         }
         tokio::spawn(async move {
-            if let Err(status) = stream::serve(ingest, peer, request.into_inner(), &answers).await {
+            if let Err(status) = stream::serve(ingest, caller, request.into_inner(), &answers).await {
                 tracing::info!(code = ?status.code(), reason = status.message(), "stream ended");
                 let _ = answers.send(Err(status)).await;
             }

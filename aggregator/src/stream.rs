@@ -1,10 +1,11 @@
 //! One agent's stream: hello, claims, records in; welcome, epochs, acknowledgements and rejections out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use driftline_bus::{Error as LogError, Outgoing};
+use driftline_identity::proof::CHALLENGE;
 use driftline_identity::{Gate, Peer};
 use driftline_model::record::{self, InputKey, Session};
 use driftline_proto::v1::agent_message::Message as FromAgent;
@@ -17,6 +18,8 @@ use tonic::{Status, Streaming};
 
 use crate::acks::Acks;
 use crate::check::check;
+use crate::listen::Caller;
+use crate::prove::{self, Judged, Proofs, Refusal};
 use crate::service::Ingest;
 
 type Answers = mpsc::Sender<Result<AggregatorMessage, Status>>;
@@ -40,7 +43,11 @@ struct State {
     ingest: Ingest,
     /// By its certificate.
     peer: Option<Arc<Peer>>,
+    /// Of who has no certificate, where there is a gate.
+    proofs: Option<Proofs>,
     hello: v1::Hello,
+    /// The accounts of the hello.
+    named: HashSet<String>,
     claims: HashMap<String, i64>,
     /// Whether the agent's spool is full.
     full: bool,
@@ -53,12 +60,13 @@ struct State {
 /// acknowledged.
 pub(crate) async fn serve(
     ingest: Ingest,
-    peer: Option<Arc<Peer>>,
+    caller: Caller,
     mut incoming: Streaming<v1::AgentMessage>,
     answers: &Answers,
 ) -> Result<(), Status> {
-    let hello = hello(&mut incoming).await?;
-    let challenge: Vec<u8> = (0..2).flat_map(|_| fresh_bytes()).collect();
+    let mut hello = hello(&mut incoming).await?;
+    let challenge: [u8; CHALLENGE] = rand::random();
+    let peer = caller.peer;
     let config = Arc::clone(&ingest.config);
     let name = peer.as_ref().map_or(hello.agent.as_str(), |p| p.agent.as_str());
     tracing::info!(agent = %name, accounts = hello.accounts.len(), version = %hello.version, "agent connected");
@@ -67,14 +75,18 @@ pub(crate) async fn serve(
         max_record_bytes: config.max_record_bytes,
         max_batch_records: config.max_batch_records,
         window_bytes: config.window_bytes,
-        challenge: challenge.into(),
+        challenge: challenge.to_vec().into(),
         heartbeat_seconds: u32::try_from(config.idle.as_secs() / 3).unwrap_or(30).max(1),
     };
     send(answers, ToAgent::Welcome(welcome)).await?;
     let shutdown = ingest.shutdown.clone();
+    let proving = config.gate.clone().filter(|_| peer.is_none());
+    let sts = Arc::clone(&ingest.sts);
     let mut state = State {
         ingest,
+        proofs: proving.map(|gate| Proofs::new(sts, gate, caller.address, challenge)),
         peer,
+        named: std::mem::take(&mut hello.accounts).into_iter().collect(),
         hello,
         claims: HashMap::new(),
         full: false,
@@ -84,7 +96,7 @@ pub(crate) async fn serve(
     };
     let (mut draining, mut open) = (false, true);
     let mut changes = config.gate.as_ref().map(Gate::changes);
-    let age = tokio::time::sleep(config.age.mul_f64(f64::from(fresh_bytes()[0]) / 1280.0 + 0.9)); // ± 10 %: not all at once
+    let age = tokio::time::sleep(config.age.mul_f64(rand::random_range(0.9..1.1))); // ± 10 %: not all at once
     tokio::pin!(age);
     while open || !state.acks.is_idle() {
         tokio::select! {
@@ -99,7 +111,8 @@ pub(crate) async fn serve(
                 let seconds = u32::try_from(config.drain.as_secs()).unwrap_or(u32::MAX);
                 send(answers, ToAgent::Drain(v1::Drain { seconds })).await?;
             }
-            message = tokio::time::timeout(config.idle, incoming.message()), if open => {
+            judged = prove::next(&mut state.proofs) => state.judged(judged, answers).await?,
+            message = tokio::time::timeout(config.idle, incoming.message()), if open && state.has_room() => {
                 match message.map_err(|_| Status::deadline_exceeded("nothing heard for too long"))?? {
                     Some(v1::AgentMessage { message: Some(message) }) => state.take(message, answers).await?,
                     Some(_) => return Err(Status::invalid_argument("a message of an unknown kind")),
@@ -149,16 +162,6 @@ async fn send(answers: &Answers, message: ToAgent) -> Result<(), Status> {
     answers.send(Ok(message)).await.map_err(|_| Status::cancelled("the agent went away"))
 }
 
-/// Randomness from the hasher's per-process keys and a fresh instance: enough for a nonce that only has to be new.
-fn fresh_bytes() -> [u8; 16] {
-    use std::hash::{BuildHasher, RandomState};
-    let word = || RandomState::new().hash_one(std::time::Instant::now()).to_le_bytes();
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&word());
-    bytes[8..].copy_from_slice(&word());
-    bytes
-}
-
 impl State {
     async fn take(&mut self, message: FromAgent, answers: &Answers) -> Result<(), Status> {
         match message {
@@ -187,33 +190,64 @@ impl State {
     }
 
     async fn claim(&mut self, claim: v1::Claim, answers: &Answers) -> Result<(), Status> {
-        let account = claim.account;
+        let v1::Claim { account, epoch, proof } = claim;
         let known = InputKey::decode(&format!("e/{account}"));
+        let refuse = |reason, detail: &str| Refusal::new(reason, detail);
         let refusal = if known.is_none() {
-            Some((Reason::Malformed, "an account id has 12 digits"))
-        } else if !self.hello.accounts.contains(&account) {
-            Some((Reason::NotClaimed, "the hello did not name this account"))
-        } else if !self.may(&account) {
-            Some((Reason::Forbidden, "no grant lets this agent speak for the account"))
-        } else {
+            Some(refuse(Reason::Malformed, "an account id has 12 digits"))
+        } else if !self.named.contains(&account) {
+            Some(refuse(Reason::NotClaimed, "the hello did not name this account"))
+        } else if self.may(&account) {
             None
+        } else if let Some(proofs) = &mut self.proofs {
+            match proofs.begin(&account, epoch, &proof) {
+                Ok(()) => return Ok(()),
+                Err(refusal) => Some(refusal),
+            }
+        } else {
+            Some(refuse(Reason::Forbidden, "no grant lets this agent speak for the account"))
         };
-        if let Some((reason, detail)) = refusal {
-            let rejected = v1::ClaimRejected { account, reason: reason.into(), detail: detail.to_owned() };
-            return send(answers, ToAgent::ClaimRejected(rejected)).await;
+        match refusal {
+            Some(refusal) => self.refuse(account, refusal, answers).await,
+            None => self.take_over(account, epoch, answers).await,
         }
-        let epoch = if claim.epoch > 0 { claim.epoch } else { self.session(&account).await? };
+    }
+
+    /// What STS says of a proof. No epoch is given before: nobody who can't prove it fences the account's agent.
+    async fn judged(&mut self, judged: Judged, answers: &Answers) -> Result<(), Status> {
+        match judged.result {
+            Ok(role) => {
+                tracing::info!(account = judged.account, %role, "account proven");
+                self.take_over(judged.account, judged.epoch, answers).await
+            }
+            Err(refusal) => self.refuse(judged.account, refusal, answers).await,
+        }
+    }
+
+    async fn take_over(&mut self, account: String, epoch: i64, answers: &Answers) -> Result<(), Status> {
+        let epoch = if epoch > 0 { epoch } else { self.session(&account).await? };
         self.claims.insert(account.clone(), epoch);
         send(answers, ToAgent::Claimed(v1::Claimed { account, epoch })).await
+    }
+
+    async fn refuse(&mut self, account: String, refusal: Refusal, answers: &Answers) -> Result<(), Status> {
+        let Refusal { reason, detail, .. } = refusal;
+        let challenge = self.proofs.as_ref().map(|proofs| proofs.renewed(&account)).unwrap_or_default().into();
+        let rejected = v1::ClaimRejected { account, reason: reason.into(), detail, challenge };
+        send(answers, ToAgent::ClaimRejected(rejected)).await
     }
 
     /// Whether the peer may speak for the account now.
     fn may(&self, account: &str) -> bool {
         match (&self.ingest.config.gate, &self.peer) {
             (Some(gate), Some(peer)) => gate.may(peer, account),
-            (Some(_), None) => false,
+            (Some(_), None) => self.proofs.as_ref().is_some_and(|proofs| proofs.role(account).is_some()),
             (None, _) => true,
         }
+    }
+
+    fn has_room(&self) -> bool {
+        self.proofs.as_ref().is_none_or(Proofs::has_room)
     }
 
     /// Certificates, grants or the deny list changed, or time went by: a peer that would not be let in now is cut.
@@ -229,7 +263,9 @@ impl State {
 
     /// Publishes the session record; its offset is the epoch. Offset 0 can't be told from "none": it is published again.
     async fn session(&mut self, account: &str) -> Result<i64, Status> {
-        let agent = self.peer.as_ref().map_or_else(|| self.hello.agent.clone(), |peer| peer.agent.to_string());
+        let role = self.proofs.as_ref().and_then(|proofs| proofs.role(account)).map(ToString::to_string);
+        let peer = self.peer.as_ref().map(|peer| peer.agent.to_string());
+        let agent = peer.or(role).unwrap_or_else(|| self.hello.agent.clone());
         let body = Session { agent, session: self.hello.session.clone() };
         let body = serde_json::to_vec(&body).map_err(|e| Status::internal(e.to_string()))?;
         loop {

@@ -9,10 +9,12 @@ mod scope;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use driftline_aws::{Caller, Client, Partition};
+use driftline_identity::proof::Subject;
 use driftline_model::catalogue::{Catalogue, Type};
 use driftline_model::record::AccountFacts;
 use driftline_model::resource::GLOBAL;
@@ -24,6 +26,7 @@ use tokio::sync::{Mutex, mpsc};
 pub use look_up::LookUps;
 pub use schedule::{Budget, Rounds};
 
+use crate::prove;
 use crate::run::{Clock, Reached, Reader, Round};
 use crate::seen::{LookedUp, ScopeSeen};
 use calls::Calls;
@@ -166,6 +169,14 @@ impl Reader for Collector {
             Some(look_ups) => look_ups.find_all(scope, ids).await,
             None => Vec::new(),
         }
+    }
+
+    async fn prove(&self, account: &str, challenge: &[u8]) -> Result<Vec<u8>, String> {
+        let target = self.targets.get(account).ok_or("no such account is read")?;
+        let region = target.regions.first().map_or(GLOBAL, String::as_str);
+        let now = UNIX_EPOCH + Duration::from_millis(u64::try_from((self.clock)()).unwrap_or_default());
+        let subject = Subject { account, challenge };
+        prove::by_credentials(&target.credentials, call_region(target, region), subject, now).await
     }
 }
 

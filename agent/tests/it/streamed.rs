@@ -186,7 +186,8 @@ async fn a_refused_claim_is_made_again() {
     for _ in 0..3 {
         let account = talk.claim().await.account;
         let (reason, detail) = (Reason::Forbidden.into(), "not yours".to_owned());
-        talk.say(ToAgent::ClaimRejected(v1::ClaimRejected { account, reason, detail })).await;
+        talk.say(ToAgent::ClaimRejected(v1::ClaimRejected { account, reason, detail, challenge: Vec::new().into() }))
+            .await;
     }
     let account = talk.claim().await.account;
     talk.say(ToAgent::Claimed(v1::Claimed { account, epoch: 5 })).await;

@@ -7,11 +7,11 @@ use tokio::net::TcpStream;
 
 use crate::rig::Rig;
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 
 /// A frame's header.
-fn frame(length: u32, kind: u8, flags: u8, stream: u32) -> Vec<u8> {
+pub(crate) fn frame(length: u32, kind: u8, flags: u8, stream: u32) -> Vec<u8> {
     let mut bytes = length.to_be_bytes()[1..].to_vec();
     bytes.extend([kind, flags]);
     bytes.extend(stream.to_be_bytes());

@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use driftline_identity::{AgentId, Authority, ClientFiles, Gate, GateFiles, Inventory, Issued, Lifetime, Previous};
+use driftline_identity::proof::ProofRules;
+use driftline_identity::{
+    AgentId, Authority, ClientFiles, Gate, GateFiles, Inventory, Issued, Lifetime, Pair, Previous,
+};
 use driftline_model::record::Session;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::rig::{ACCOUNT, Rig};
@@ -15,13 +19,13 @@ const OTHERS: &str = "[[agents]]\nid = \"spiffe://d/agent/a\"\naccounts = [\"222
 const NOBODY: &str = "[[agents]]\nid = \"spiffe://d/agent/b\"\naccounts = [\"111111111111\"]\n";
 
 /// The files of a private CA.
-struct Certs {
-    folder: PathBuf,
+pub(crate) struct Certs {
+    pub(crate) folder: PathBuf,
     authority: Authority,
-    gate: Gate,
+    pub(crate) gate: Gate,
 }
 
-fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     time::OffsetDateTime::now_utc().into()
 }
 
@@ -36,6 +40,10 @@ fn pair(folder: &Path, name: &str, issued: &Issued) {
 
 impl Certs {
     fn new(folder: &Path) -> Self {
+        Self::with(folder, None, watch::channel(Inventory::new()).1)
+    }
+
+    pub(crate) fn with(folder: &Path, proofs: Option<ProofRules>, inventory: watch::Receiver<Inventory>) -> Self {
         let (authority, own) = Authority::create("test", lifetime()).unwrap();
         pair(folder, "ca", &own);
         pair(folder, "trust", &own);
@@ -47,12 +55,13 @@ impl Certs {
         let files = GateFiles {
             certificate: at("server.pem"),
             key: at("server.key"),
-            ca: at("ca.pem"),
+            ca: Some(at("ca.pem")),
             previous: Some(Previous { ca: at("before.pem"), until: now() + Duration::from_secs(3600) }),
             grants: at("grants.toml"),
             deny: Some(at("deny.txt")),
+            proofs,
         };
-        let gate = Gate::open(files, tokio::sync::watch::channel(Inventory::new()).1, Arc::new(now)).unwrap();
+        let gate = Gate::open(files, inventory, Arc::new(now)).unwrap();
         let certs = Self { folder: folder.to_owned(), authority, gate };
         certs.issue(&certs.authority, "a");
         certs
@@ -63,12 +72,12 @@ impl Certs {
         pair(&self.folder, "agent", &authority.agent(&id, lifetime()).unwrap());
     }
 
-    fn client(&self) -> ClientFiles {
+    pub(crate) fn client(&self) -> ClientFiles {
         let at = |name: &str| self.folder.join(name);
-        ClientFiles { certificate: at("agent.pem"), key: at("agent.key"), ca: at("trust.pem") }
+        ClientFiles { own: Some(Pair { certificate: at("agent.pem"), key: at("agent.key") }), ca: at("trust.pem") }
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.folder.join(name), text).unwrap();
     }
 }

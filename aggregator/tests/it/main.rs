@@ -4,5 +4,8 @@
 
 mod hostile;
 mod identity;
+mod memory;
+mod organization;
+mod proof;
 mod rig;
 mod stream;

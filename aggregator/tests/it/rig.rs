@@ -1,14 +1,19 @@
 //! An aggregator on a free port and an agent that reads a world held in memory.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use driftline_agent::prove;
 use driftline_agent::run::{Clock, Reached};
 use driftline_agent::{Reader, Round, ScopeSeen};
+use driftline_aggregator::StsConfig;
 use driftline_bus::{EmbeddedConfig, EmbeddedLog, Log, Record};
+use driftline_identity::proof::Subject;
 use driftline_identity::{ClientFiles, Gate};
 use driftline_model::record::{AccountFacts, INPUTS};
 use driftline_model::{CoverageStatus, ResourceKey, Scope, Snapshot, Value};
@@ -26,6 +31,8 @@ pub(crate) struct World {
     pub(crate) vpcs: Mutex<BTreeMap<String, Value>>,
     pub(crate) denied: Mutex<bool>,
     pub(crate) rounds: AtomicI64,
+    /// What accounts are proven by, where the agent has no certificate.
+    pub(crate) credentials: Mutex<Option<SharedCredentialsProvider>>,
 }
 
 #[async_trait]
@@ -64,6 +71,27 @@ impl Reader for World {
         self.rounds.fetch_add(1, Ordering::SeqCst);
         Round { catalogue: "c".into(), regions: vec!["eu-west-1".into()], types: vec!["aws_vpc".into()] }
     }
+
+    async fn prove(&self, account: &str, challenge: &[u8]) -> Result<Vec<u8>, String> {
+        let credentials = self.credentials.lock().unwrap().clone().ok_or("no credentials")?;
+        let now = time::OffsetDateTime::now_utc().into();
+        prove::by_credentials(&credentials, "eu-west-1", Subject { account, challenge }, now).await
+    }
+}
+
+/// An agent that begins a round every 50 ms.
+pub(crate) fn agent_config(aggregator: String, folder: &Path, tls: Option<ClientFiles>) -> driftline_agent::Config {
+    driftline_agent::Config {
+        aggregator,
+        tls,
+        name: "agent".into(),
+        folder: folder.join("agent"),
+        spool: folder.join("spool"),
+        spool_bytes: 64 << 20,
+        interval: Duration::from_millis(50),
+        parallel: 4,
+        drain: Duration::from_secs(2),
+    }
 }
 
 pub(crate) struct Rig {
@@ -72,6 +100,7 @@ pub(crate) struct Rig {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) address: std::net::SocketAddr,
     gate: Option<Gate>,
+    sts: StsConfig,
     aggregator: Option<(CancellationToken, JoinHandle<()>)>,
     agent: Option<(CancellationToken, JoinHandle<()>)>,
 }
@@ -83,10 +112,15 @@ impl Rig {
 
     /// An aggregator that lets in by this gate.
     pub(crate) async fn guarded(folder: tempfile::TempDir, gate: Option<Gate>) -> Self {
+        Self::asking(folder, gate, StsConfig::default()).await
+    }
+
+    /// One that asks there for proofs.
+    pub(crate) async fn asking(folder: tempfile::TempDir, gate: Option<Gate>, sts: StsConfig) -> Self {
         let log = Arc::new(EmbeddedLog::open(EmbeddedConfig::new(folder.path().join("log"))).await.unwrap());
         log.ensure(&driftline_bus::topics(PARTITIONS)).await.unwrap();
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut rig = Self { log, world: Arc::default(), folder, address, gate, aggregator: None, agent: None };
+        let mut rig = Self { log, world: Arc::default(), folder, address, gate, sts, aggregator: None, agent: None };
         rig.start_aggregator().await;
         rig
     }
@@ -99,6 +133,7 @@ impl Rig {
             window_bytes: 64 << 10,
             max_record_bytes: 16 << 10,
             gate: self.gate.clone(),
+            sts: self.sts.clone(),
             ..driftline_aggregator::Config::default()
         };
         let stop = CancellationToken::new();
@@ -119,17 +154,7 @@ impl Rig {
 
     pub(crate) fn start_agent_as(&mut self, tls: Option<ClientFiles>) {
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let config = driftline_agent::Config {
-            aggregator: format!("{scheme}://{}", self.address),
-            tls,
-            name: "agent".into(),
-            folder: self.folder.path().join("agent"),
-            spool: self.folder.path().join("spool"),
-            spool_bytes: 64 << 20,
-            interval: Duration::from_millis(50),
-            parallel: 4,
-            drain: Duration::from_secs(2),
-        };
+        let config = agent_config(format!("{scheme}://{}", self.address), self.folder.path(), tls);
         let stop = CancellationToken::new();
         let clock: Clock = Arc::new(|| 1_000);
         let (world, token): (Arc<dyn Reader>, _) = (self.world.clone(), stop.clone());

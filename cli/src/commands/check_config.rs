@@ -1,6 +1,7 @@
 //! `check-config`: what each role would do with these settings. Touches nothing.
 
 use anyhow::Result;
+use driftline_identity::ClientFiles;
 
 use crate::args::{Format, Global};
 use crate::config::{BusKind, Config, StoreKind};
@@ -75,18 +76,40 @@ fn roles(config: &Config) -> Vec<(&'static str, String)> {
         (
             "agent",
             format!(
-                "reads {which} {as_whom}; {regions}; {types}; every {:?}, {} at a time; streams to {to}; at most {} MB wait on disk",
+                "reads {which} {as_whom}; {regions}; {types}; every {:?}, {} at a time; streams to {to} {}; at most {} MB wait on disk",
                 agent.interval,
                 agent.parallel,
+                identity(config),
                 agent.spool >> 20
             ),
         ),
-        ("aggregator", format!("listens on {} and publishes to {log}", config.aggregator.listen)),
+        ("aggregator", format!("listens on {} and publishes to {log}; {}", config.aggregator.listen, takes(config))),
         ("analyzer", format!("reads {log} as group {} and writes to {store}", config.analyzer.group)),
         ("baselines", format!("watches {baselines}")),
         ("secrets", format!("are hashed under {key}")),
         ("api", format!("of `up` listens on {}", config.api.listen)),
     ]
+}
+
+/// Who the agent is to the aggregator.
+fn identity(config: &Config) -> String {
+    match &config.agent.tls {
+        Some(ClientFiles { own: Some(pair), .. }) => format!("as its certificate {} says", pair.certificate.display()),
+        Some(_) => "proving each account by STS".to_owned(),
+        None => "in plaintext".to_owned(),
+    }
+}
+
+/// Whom the aggregator takes.
+fn takes(config: &Config) -> String {
+    let Some(files) = &config.aggregator.tls else { return "takes any agent, on loopback only".to_owned() };
+    let by_certificate = files.ca.as_ref().map(|ca| format!("by certificates of {}", ca.display()));
+    let by_proof = files.proofs.as_ref().map(|rules| {
+        let regions = if rules.regions.is_empty() { "any region".to_owned() } else { rules.regions.join(", ") };
+        format!("by proofs of roles at STS of {regions}, {:?} old at most", rules.max_age)
+    });
+    let ways: Vec<_> = by_certificate.into_iter().chain(by_proof).collect();
+    format!("takes agents {}, for what {} grants", ways.join(" or "), files.grants.display())
 }
 
 #[cfg(test)]

@@ -125,6 +125,7 @@ fn aggregator_config(config: &Config, gate: Option<Gate>) -> driftline_aggregato
     let aggregator = &config.aggregator;
     driftline_aggregator::Config {
         gate,
+        sts: driftline_aggregator::StsConfig { client: driftline_aws::ClientConfig::from_env() },
         partitions: config.bus.partitions,
         window_bytes: aggregator.window,
         held_bytes: usize::try_from(aggregator.held).unwrap_or(usize::MAX),

@@ -182,6 +182,24 @@ impl Client {
         Ok(listing.finish())
     }
 
+    pub(crate) fn endpoints(&self) -> &EndpointConfig {
+        &self.inner.config.endpoint
+    }
+
+    /// A request as it is, once, without a turn at the limiter: it is for nobody's account.
+    pub(crate) async fn once(
+        &self,
+        service: &'static Service,
+        operation: &'static Operation,
+        request: HttpRequest,
+    ) -> Result<Value, Error> {
+        let response = self.inner.sender.send(request, None).await?;
+        if fault::is_error(service, &response) {
+            return Err(failure(service, &response).error);
+        }
+        answer::parse(service, operation, &response, self.inner.config.limits.depth)
+    }
+
     async fn answer(
         &self,
         caller: &Caller,

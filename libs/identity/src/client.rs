@@ -13,12 +13,19 @@ use crate::files::{self, Watch};
 /// The agent's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientFiles {
-    /// Its certificate chain, PEM.
-    pub certificate: PathBuf,
-    /// Its private key, PEM.
-    pub key: PathBuf,
+    /// Its own certificate. None: it proves each account by STS.
+    pub own: Option<Pair>,
     /// The CA of the aggregator, PEM; several certificates are all trusted.
     pub ca: PathBuf,
+}
+
+/// A certificate and its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// The certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// The private key, PEM.
+    pub key: PathBuf,
 }
 
 /// TLS for an agent, and whether it is still what the files say.
@@ -42,30 +49,35 @@ impl ClientTls {
             let content = |e: rustls::Error| Error::Content { path: self.files.ca.clone(), reason: e.to_string() };
             roots.add(certificate).map_err(content)?;
         }
-        let (chain, key) = (files::certificates(&self.files.certificate)?, files::key(&self.files.key)?);
-        let pair = |reason: String| Error::Pair {
-            certificate: self.files.certificate.clone(),
-            key: self.files.key.clone(),
-            reason,
-        };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let content = |e: rustls::Error| Error::Content { path: self.files.ca.clone(), reason: e.to_string() };
+        let config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(|e| pair(e.to_string()))?
-            .with_root_certificates(roots)
-            .with_client_auth_cert(chain, key)
-            .map_err(|e| pair(e.to_string()))?;
+            .map_err(content)?
+            .with_root_certificates(roots);
+        let mut config = match &self.files.own {
+            Some(Pair { certificate, key }) => {
+                let pair = |e: rustls::Error| Error::Pair {
+                    certificate: certificate.clone(),
+                    key: key.clone(),
+                    reason: e.to_string(),
+                };
+                config.with_client_auth_cert(files::certificates(certificate)?, files::key(key)?).map_err(pair)?
+            }
+            None => config.with_no_client_auth(),
+        };
         config.alpn_protocols = vec![b"h2".to_vec()];
         config.resumption = Resumption::disabled();
         Ok(Arc::new(config))
     }
 
-    /// The name in the certificate.
-    pub fn agent(&self) -> Result<AgentId, Error> {
-        let chain = files::certificates(&self.files.certificate)?;
+    /// The name in the certificate, if there is one.
+    pub fn agent(&self) -> Result<Option<AgentId>, Error> {
+        let Some(Pair { certificate, .. }) = &self.files.own else { return Ok(None) };
+        let chain = files::certificates(certificate)?;
         let own = chain.first().map(AsRef::as_ref).unwrap_or_default();
-        let content = |reason: String| Error::Content { path: self.files.certificate.clone(), reason };
-        AgentId::of_certificate(own).map_err(|e| content(e.to_string()))
+        let content = |reason: String| Error::Content { path: certificate.clone(), reason };
+        AgentId::of_certificate(own).map(Some).map_err(|e| content(e.to_string()))
     }
 
     /// Whether a file changed since the last call of this or of [`ClientTls::config`].
@@ -76,6 +88,7 @@ impl ClientTls {
 
 impl ClientFiles {
     fn all(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.certificate, &self.key, &self.ca].into_iter()
+        let own = self.own.iter().flat_map(|own| [&own.certificate, &own.key]);
+        own.chain([&self.ca])
     }
 }

@@ -16,6 +16,7 @@ use crate::deny::DenyList;
 use crate::error::{Error, Refused};
 use crate::files::{self, Watch};
 use crate::grants::{Grants, Inventory};
+use crate::proof::{AssumedRole, ProofRules};
 
 /// How often the files are looked at: a revoked certificate is cut within twice this.
 const LOOK: Duration = Duration::from_secs(5);
@@ -30,14 +31,16 @@ pub struct GateFiles {
     pub certificate: PathBuf,
     /// Its private key, PEM.
     pub key: PathBuf,
-    /// The CA of the agents, PEM; several certificates are all trusted.
-    pub ca: PathBuf,
+    /// The CA of the agents, PEM; several certificates are all trusted. None: nobody has a certificate.
+    pub ca: Option<PathBuf>,
     /// The CA before this one, while certificates of it are still about.
     pub previous: Option<Previous>,
     /// Which agent may speak for which accounts.
     pub grants: PathBuf,
     /// Who is turned away all the same.
     pub deny: Option<PathBuf>,
+    /// What is taken for a proof by STS. None: only certificates count, and each connection shows one.
+    pub proofs: Option<ProofRules>,
 }
 
 /// A CA that is on its way out.
@@ -71,7 +74,8 @@ struct Known {
 #[derive(Debug)]
 struct Trust {
     config: Arc<ServerConfig>,
-    verifier: Arc<dyn ClientCertVerifier>,
+    /// None where no certificate is trusted.
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
 }
 
 /// Decides on peers. Clones share it.
@@ -126,8 +130,8 @@ impl Gate {
         self.changes.subscribe()
     }
 
-    /// TLS for the next connection: client certificates are required, sessions are never resumed, since a resumed one would
-    /// carry an identity that was checked long ago.
+    /// TLS for the next connection: client certificates are required unless proofs are taken, sessions are never resumed, since
+    /// a resumed one would carry an identity that was checked long ago.
     pub fn server_config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.known().trust((self.clock)()).config)
     }
@@ -148,7 +152,9 @@ impl Gate {
         let (known, now) = (self.known(), (self.clock)());
         let (own, others) = peer.chain.split_first().ok_or_else(|| Refused::Nameless("none was shown".to_owned()))?;
         let at = UnixTime::since_unix_epoch(now.duration_since(UNIX_EPOCH).unwrap_or_default());
-        known.trust(now).verifier.verify_client_cert(own, others, at).map_err(|e| Refused::Untrusted(e.to_string()))?;
+        let verifier = known.trust(now).verifier.as_ref();
+        let verifier = verifier.ok_or_else(|| Refused::Untrusted("certificates are not taken here".to_owned()))?;
+        verifier.verify_client_cert(own, others, at).map_err(|e| Refused::Untrusted(e.to_string()))?;
         if known.deny.denies(&peer.agent, own) {
             return Err(Refused::Revoked(peer.agent.to_string()));
         }
@@ -163,6 +169,28 @@ impl Gate {
         self.known().grants.allow(&peer.agent, account, &self.inventory.borrow())
     }
 
+    /// What is taken for a proof of who has no certificate; none: it is not let in.
+    pub fn proofs(&self) -> Option<&ProofRules> {
+        self.files.proofs.as_ref()
+    }
+
+    /// Whether any role that is granted something may speak for an account: whether a proof of it is worth a look.
+    pub fn may_prove(&self, account: &str) -> bool {
+        self.files.proofs.is_some() && self.known().grants.allow_role(None, account, &self.inventory.borrow())
+    }
+
+    /// Whether a role that was proven may speak for its account, now.
+    pub fn may_role(&self, role: &AssumedRole) -> bool {
+        let known = self.known();
+        self.files.proofs.is_some()
+            && known.grants.allow_role(Some(&role.role), &role.account, &self.inventory.borrow())
+    }
+
+    /// The time, as this gate has it.
+    pub fn now(&self) -> SystemTime {
+        (self.clock)()
+    }
+
     fn known(&self) -> Arc<Known> {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -171,16 +199,17 @@ impl Gate {
 impl GateFiles {
     fn all(&self) -> impl Iterator<Item = &PathBuf> {
         let previous = self.previous.as_ref().map(|p| &p.ca);
-        [&self.certificate, &self.key, &self.ca, &self.grants].into_iter().chain(&self.deny).chain(previous)
+        [&self.certificate, &self.key, &self.grants].into_iter().chain(&self.ca).chain(&self.deny).chain(previous)
     }
 }
 
 impl Known {
     fn read(files: &GateFiles) -> Result<Self, Error> {
         let content = |path: &PathBuf, reason: String| Error::Content { path: path.clone(), reason };
-        let trust = Trust::read(files, &[&files.ca])?;
+        let ca: Vec<&PathBuf> = files.ca.iter().collect();
+        let trust = Trust::read(files, &ca)?;
         let wider = match &files.previous {
-            Some(previous) => Some((previous.until, Trust::read(files, &[&files.ca, &previous.ca])?)),
+            Some(previous) => Some((previous.until, Trust::read(files, &[&ca[..], &[&previous.ca]].concat())?)),
             None => None,
         };
         let lines = |path: &PathBuf, wrong: Vec<String>| content(path, wrong.join("; "));
@@ -213,21 +242,28 @@ impl Trust {
                 roots.add(certificate).map_err(|e| content(path, e.to_string()))?;
             }
         }
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-            .build()
-            .map_err(|e| content(&files.ca, e.to_string()))?;
+        let verifier = match cas.first() {
+            Some(ca) => {
+                let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+                let builder = if files.proofs.is_some() { builder.allow_unauthenticated() } else { builder };
+                Some(builder.build().map_err(|e| content(ca, e.to_string()))?)
+            }
+            None => None,
+        };
         let (chain, key) = (files::certificates(&files.certificate)?, files::key(&files.key)?);
         let pair = |e: rustls::Error| Error::Pair {
             certificate: files.certificate.clone(),
             key: files.key.clone(),
             reason: e.to_string(),
         };
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(pair)?
-            .with_client_cert_verifier(Arc::clone(&verifier))
-            .with_single_cert(chain, key)
             .map_err(pair)?;
+        let config = match &verifier {
+            Some(verifier) => config.with_client_cert_verifier(Arc::clone(verifier)),
+            None => config.with_no_client_auth(),
+        };
+        let mut config = config.with_single_cert(chain, key).map_err(pair)?;
         config.alpn_protocols = vec![b"h2".to_vec()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::world::{DAY, World, agent, chain, lifetime, read};
-use driftline_identity::{Authority, ClientFiles, ClientTls, Error, GateFiles, Previous, Refused};
+use driftline_identity::{Authority, ClientFiles, ClientTls, Error, GateFiles, Pair, Previous, Refused};
 
 #[test]
 fn the_ca_of_before_is_trusted_until_it_is_not() {
@@ -64,14 +64,17 @@ fn a_file_that_cannot_be_used_leaves_what_was_known() {
 fn an_agent_notices_its_new_certificate() {
     let world = World::new();
     world.pair("a", &world.agent("a"));
-    let files = ClientFiles { certificate: world.path("a.pem"), key: world.path("a.key"), ca: world.path("ca.pem") };
+    let files = ClientFiles {
+        own: Some(Pair { certificate: world.path("a.pem"), key: world.path("a.key") }),
+        ca: world.path("ca.pem"),
+    };
     let mut tls = ClientTls::new(files);
     tls.config().unwrap();
-    assert_eq!(tls.agent().unwrap(), agent("a"));
+    assert_eq!(tls.agent().unwrap(), Some(agent("a")));
     assert!(!tls.changed());
     world.pair("a", &world.agent("b"));
     assert!(tls.changed() && !tls.changed());
-    assert_eq!(tls.agent().unwrap(), agent("b"));
+    assert_eq!(tls.agent().unwrap(), Some(agent("b")));
     world.write("a.key", "");
     assert!(tls.config().is_err_and(|e| e.to_string().contains("a.key")));
 }

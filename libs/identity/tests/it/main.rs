@@ -4,5 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod files;
+mod mutants;
 mod peers;
+mod proofs;
+mod sts;
 mod world;

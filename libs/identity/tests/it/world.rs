@@ -53,10 +53,11 @@ impl World {
         GateFiles {
             certificate: self.path("server.pem"),
             key: self.path("server.key"),
-            ca: self.path("ca.pem"),
+            ca: Some(self.path("ca.pem")),
             previous: None,
             grants: self.path("grants.toml"),
             deny: Some(self.path("deny.txt")),
+            proofs: None,
         }
     }
 
