@@ -90,6 +90,15 @@ pub(crate) enum Command {
         before_help = "Example: driftline certs init --host aggregator.internal && driftline certs agent eu"
     )]
     Certs(Certs),
+    /// Who may ask the local API of `up`, and for which accounts.
+    #[command(subcommand, before_help = "Example: driftline tokens add alice --role viewer --account 111111111111")]
+    Tokens(Tokens),
+    /// The least rights that the user of each role needs at a Kafka cluster, as lines of kafka-acls.sh.
+    #[command(before_help = "Example: driftline kafka-acls --role aggregator")]
+    KafkaAcls(KafkaAcls),
+    /// Make the topics of a Kafka cluster, or check them.
+    #[command(before_help = "Example: driftline kafka-topics --config admin.toml")]
+    KafkaTopics,
     /// Completions for a shell.
     #[command(before_help = "Example: driftline completions bash > /etc/bash_completion.d/driftline")]
     Completions {
@@ -252,6 +261,44 @@ pub(crate) enum Certs {
         #[command(flatten)]
         common: CertsCommon,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tokens {
+    /// Make a token and print it, once: only its hash is kept.
+    #[command(before_help = "Example: driftline tokens add alice --role viewer --account 111111111111")]
+    Add {
+        /// Whose it is.
+        name: String,
+        /// What it may do.
+        #[arg(long, value_enum, default_value = "viewer")]
+        role: crate::tokens::Role,
+        /// An account it may see (many); neither these nor units: all.
+        #[arg(long = "account", value_name = "ID", value_parser = account)]
+        accounts: Vec<String>,
+        /// An organizational unit whose accounts it may see (many), as /Root/Production.
+        #[arg(long = "unit", value_name = "PATH")]
+        units: Vec<String>,
+    },
+    /// The tokens that are known.
+    #[command(before_help = "Example: driftline tokens list")]
+    List,
+    /// Forget a token: a running `up` turns it away from the next request on.
+    #[command(before_help = "Example: driftline tokens revoke alice")]
+    Revoke {
+        /// Whose it is.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KafkaAcls {
+    /// Only this role (many).
+    #[arg(long = "role", value_name = "ROLE", value_parser = ["aggregator", "analyzer", "writer", "import", "topics"])]
+    pub(crate) roles: Vec<String>,
+    /// Who it is to the brokers; by default User:driftline-ROLE.
+    #[arg(long, value_name = "TYPE:NAME")]
+    pub(crate) principal: Option<String>,
 }
 
 /// Where certificates are kept, and for how long they hold.

@@ -13,6 +13,7 @@ mod scan;
 mod secret;
 mod setup;
 mod time;
+mod tokens;
 
 use std::process::ExitCode;
 

@@ -26,8 +26,9 @@ impl Data {
     /// The server that was named; else the one of the settings, if it answers; else the store.
     pub(crate) async fn open(config: &Config, server: Option<&str>) -> Result<Self> {
         if let Some(url) = server {
-            let server = Server::new(url)?;
-            server.get("/api/v1/status", &()).await.with_context(|| format!("no `driftline up` answers at {url}"))?;
+            let server = Server::new(url, token(config, url)?)?;
+            let answers = server.ask().await?;
+            anyhow::ensure!(answers, "no `driftline up` answers at {url}");
             return Ok(Self::Server(server));
         }
         if let Some(server) = running(config).await? {
@@ -46,19 +47,64 @@ impl Data {
 
 /// The server of the settings, if it answers.
 pub(crate) async fn running(config: &Config) -> Result<Option<Server>> {
-    let listen =
-        std::fs::read_to_string(config.folder.join("api.address")).unwrap_or_else(|_| config.api.listen.clone());
-    let server = Server::new(&format!("http://{}", listen.trim()))?;
-    Ok(server.get("/api/v1/status", &()).await.is_ok().then_some(server))
+    let url = address(config).unwrap_or_else(|| format!("http://{}", config.api.listen));
+    let server = Server::new(&url, token(config, &url)?)?;
+    Ok(server.ask().await?.then_some(server))
+}
+
+/// Where the `up` of this folder listens, as it wrote down itself.
+fn address(config: &Config) -> Option<String> {
+    let text = std::fs::read_to_string(config.folder.join("api.address")).ok()?;
+    Some(format!("http://{}", text.trim()))
+}
+
+/// What is shown there: the token of the environment, else the one that the `up` of this folder made for this machine's user,
+/// and that to none but it.
+fn token(config: &Config, url: &str) -> Result<Option<String>> {
+    let named = std::env::var("DRIFTLINE_TOKEN").ok().filter(|token| !token.is_empty());
+    let own = || {
+        let own = address(config).is_some_and(|own| own == url.trim_end_matches('/'));
+        own.then(|| std::fs::read_to_string(config.folder.join("api.token")).ok()).flatten()
+    };
+    let Some(token) = named.or_else(own) else { return Ok(None) };
+    let host = url.strip_prefix("http://").unwrap_or(url);
+    let local = ["127.0.0.1:", "localhost:", "[::1]:"].iter().any(|here| host.starts_with(here));
+    anyhow::ensure!(
+        local,
+        "{url} is not on this machine: a token would be readable on the way; use a tunnel, such as `ssh -L`"
+    );
+    Ok(Some(token.trim().to_owned()))
 }
 
 impl Server {
-    fn new(url: &str) -> Result<Self> {
+    fn new(url: &str, token: Option<String>) -> Result<Self> {
+        let mut headers = reqwest::header::HeaderMap::new();
+        if let Some(token) = token {
+            let mut value = reqwest::header::HeaderValue::from_str(&format!("Bearer {token}"))
+                .context("the token (DRIFTLINE_TOKEN, or api.token of the folder) is none")?;
+            value.set_sensitive(true);
+            headers.insert(reqwest::header::AUTHORIZATION, value);
+        }
         let client = reqwest::Client::builder()
             .no_proxy()
+            // a token goes where it was meant to, and nowhere else
+            .redirect(reqwest::redirect::Policy::none())
+            .default_headers(headers)
             .connect_timeout(Duration::from_secs(2))
             .timeout(Duration::from_secs(120));
         Ok(Self { url: url.trim_end_matches('/').to_owned(), client: client.build()? })
+    }
+
+    /// Whether somebody answers; an error where that is an `up` that does not know us.
+    async fn ask(&self) -> Result<bool> {
+        match self.client.get(format!("{}/api/v1/status", self.url)).send().await {
+            Err(_) => Ok(false),
+            Ok(response) if matches!(response.status().as_u16(), 401 | 403 | 429) => {
+                answer(response).await.with_context(|| format!("`driftline up` at {}", self.url))?;
+                Ok(false)
+            }
+            Ok(response) => Ok(response.status().is_success()),
+        }
     }
 
     /// Asks; the query's fields become parameters.

@@ -1,10 +1,10 @@
 //! The organization's key for secrets, as settings give it, or a random one of this process.
 
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use driftline_model::secret::SecretKey;
 
 use crate::config::Secrets;
@@ -34,7 +34,7 @@ pub(crate) fn of_folder(secrets: &Secrets, folder: &Path) -> Result<SecretKey> {
         Ok(bytes) if bytes.len() == 32 => bytes,
         _ => {
             let bytes = rand::random::<[u8; 32]>().to_vec();
-            std::fs::create_dir_all(folder)?;
+            private_folder(folder)?;
             write_private(&path, &bytes)?;
             bytes
         }
@@ -47,6 +47,12 @@ fn configured(secrets: &Secrets) -> Result<Option<SecretKey>> {
     let text = reference.resolve()?;
     anyhow::ensure!(text.len() >= MIN_KEY, "the secret key (`secrets.key`) needs at least {MIN_KEY} characters");
     Ok(Some(SecretKey::new(&secrets.key_id, text.into_bytes())))
+}
+
+/// Makes a folder that only its owner may enter. One that is there stays as it is.
+pub(crate) fn private_folder(path: &Path) -> Result<()> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| path.display().to_string())
 }
 
 /// Writes a file that only its owner may read, in one step.

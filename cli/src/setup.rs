@@ -8,7 +8,7 @@ use driftline_agent::collect::{self, Target};
 use driftline_aws::accounts::{self, AccountSetting, AccountsConfig, Found};
 use driftline_aws::credentials::{Access, AccessConfig, AccessError, RoleConfig};
 use driftline_aws::{Client, ClientConfig, EndpointConfig, Limiter, LimiterConfig, Limits, RetryConfig};
-use driftline_bus::{EmbeddedConfig, EmbeddedLog, KafkaConfig, KafkaLog, Log};
+use driftline_bus::{EmbeddedConfig, EmbeddedLog, KafkaConfig, KafkaLog, Log, Role, Sasl, Security};
 use driftline_model::CoverageStatus;
 use driftline_model::catalogue::Catalogue;
 use driftline_model::driftignore::DriftIgnore;
@@ -203,26 +203,39 @@ pub(crate) fn targets(config: &Config, flags: &Targets, catalogue: &Catalogue, f
     Ok(Readable { targets, unread, types: types.clone(), notes })
 }
 
-/// The log, opened, its topics made or checked.
-pub(crate) async fn open_log(config: &Config) -> Result<Arc<dyn Log>> {
+/// Kafka as the settings say; nothing connects.
+pub(crate) fn kafka(config: &Config) -> Result<KafkaLog> {
+    let bus = &config.bus;
+    let sasl = bus.sasl.as_ref().map(|sasl| {
+        let (mechanism, username) = (sasl.mechanism, sasl.username.clone());
+        Ok::<_, anyhow::Error>(Sasl { mechanism, username, password: sasl.password.resolve()? })
+    });
+    let security = Security { tls: bus.tls.clone(), sasl: sasl.transpose()?, plaintext: bus.plaintext };
+    let kafka = KafkaConfig {
+        security,
+        extra: bus.settings.clone(),
+        replication: bus.replication,
+        min_insync: bus.min_insync,
+        ..KafkaConfig::new(&bus.bootstrap)
+    };
+    Ok(KafkaLog::new(kafka)?)
+}
+
+/// The log, opened; in Kafka the topics that these roles use are made or checked, since a role may not look at others.
+pub(crate) async fn open_log(config: &Config, roles: &[Role]) -> Result<Arc<dyn Log>> {
     let log: Arc<dyn Log> = match config.bus.kind {
         BusKind::Embedded => {
             let folder = config.folder.join("log");
-            std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+            crate::secret::private_folder(&folder)?;
             Arc::new(EmbeddedLog::open(EmbeddedConfig::new(folder)).await?)
         }
-        BusKind::Kafka => {
-            let bus = &config.bus;
-            let kafka = KafkaConfig {
-                extra: bus.settings.clone(),
-                replication: bus.replication,
-                min_insync: bus.min_insync,
-                ..KafkaConfig::new(&bus.bootstrap)
-            };
-            Arc::new(KafkaLog::new(kafka)?)
-        }
+        BusKind::Kafka => Arc::new(kafka(config)?),
     };
-    log.ensure(&driftline_bus::topics(config.bus.partitions)).await?;
+    let mut topics = driftline_bus::topics(config.bus.partitions);
+    if config.bus.kind == BusKind::Kafka {
+        topics.retain(|topic| roles.iter().any(|role| role.topics(config.bus.partitions).contains(topic)));
+    }
+    log.ensure(&topics).await?;
     Ok(log)
 }
 
@@ -252,7 +265,7 @@ pub(crate) async fn open_store(config: &Config) -> Result<OpenStore> {
         }
         StoreKind::Embedded => {
             let folder = config.folder.join("store");
-            std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+            crate::secret::private_folder(&folder)?;
             let program = std::env::current_exe().context("where this program is")?;
             let child = ChildConfig::new(program, vec!["engine".into(), "--".into()], library(config)?, folder);
             let child = Child::spawn(child).await?;

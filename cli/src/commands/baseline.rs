@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use driftline_baseline::Import;
+use driftline_bus::Role;
 use serde_json::{Value, json};
 
 use crate::args::{Baseline, Format, Global};
@@ -47,7 +48,7 @@ async fn import(
     // Only where something can follow the log is it worth writing to: a folder of `up`, or Kafka.
     let publishes = !dry_run && (config.bus.kind == BusKind::Kafka || config.folder.join("log").exists());
     let (baselines, where_to) = if publishes {
-        let log = setup::open_log(config).await?;
+        let log = setup::open_log(config, &[Role::Import]).await?;
         let secret = secret::of_folder(&config.secrets, &config.folder)?;
         let baselines =
             Baselines::publishing(Arc::clone(&catalogue), secret, sdk.as_ref(), log.as_ref(), config.bus.partitions)
@@ -101,7 +102,7 @@ async fn of_log(config: &Config) -> Result<Baselines> {
         "no `driftline up` answers and there is no log in {}: nothing was imported here",
         config.folder.display()
     );
-    let log = setup::open_log(config).await?;
+    let log = setup::open_log(config, &[Role::Import]).await?;
     let secret = secret::of_folder(&config.secrets, &config.folder)?;
     let catalogue = setup::catalogue(config)?;
     Baselines::publishing(catalogue, secret, None, log.as_ref(), config.bus.partitions).await

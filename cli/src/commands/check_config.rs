@@ -10,10 +10,13 @@ use crate::output;
 /// Reads the settings and says what follows.
 pub(crate) fn run(global: &Global) -> Result<u8> {
     let config = Config::load(global.config.as_deref())?;
-    let missing: Vec<String> = references(&config)
+    let mut missing: Vec<String> = references(&config)
         .into_iter()
         .filter_map(|(what, r)| r.resolve().err().map(|e| format!("{what}: {e}")))
         .collect();
+    if config.bus.kind == BusKind::Kafka && missing.is_empty() {
+        missing.extend(crate::setup::kafka(&config).err().map(|e| format!("bus: {e:#}")));
+    }
     let roles = roles(&config);
     if global.format == Format::Json {
         let roles: serde_json::Map<_, _> = roles.into_iter().map(|(r, t)| (r.to_owned(), t.into())).collect();
@@ -35,7 +38,8 @@ fn references(config: &Config) -> Vec<(&'static str, &crate::config::SecretRef)>
         ("secrets.key", &config.secrets.key),
         ("store.password", &config.store.password),
     ];
-    all.into_iter().filter_map(|(name, r)| r.as_ref().map(|r| (name, r))).collect()
+    let sasl = config.bus.sasl.as_ref().map(|sasl| ("bus.sasl.password", &sasl.password));
+    all.into_iter().filter_map(|(name, r)| r.as_ref().map(|r| (name, r))).chain(sasl).collect()
 }
 
 fn roles(config: &Config) -> Vec<(&'static str, String)> {
@@ -60,7 +64,11 @@ fn roles(config: &Config) -> Vec<(&'static str, String)> {
     let to = agent.aggregator.clone().unwrap_or_else(|| format!("http://{}", config.aggregator.listen));
     let log = match config.bus.kind {
         BusKind::Embedded => format!("the embedded log in {}", config.folder.join("log").display()),
-        BusKind::Kafka => format!("Kafka at {} ({} partitions)", config.bus.bootstrap, config.bus.partitions),
+        BusKind::Kafka => {
+            let over = if config.bus.tls.is_some() { "over TLS" } else { "in plaintext" };
+            let whom = config.bus.sasl.as_ref().map(|s| format!(" as {}", s.username)).unwrap_or_default();
+            format!("Kafka at {} {over}{whom} ({} partitions)", config.bus.bootstrap, config.bus.partitions)
+        }
     };
     let store = match config.store.kind {
         StoreKind::Embedded => format!("the embedded ClickHouse engine in {}", config.folder.join("store").display()),

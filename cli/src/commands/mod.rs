@@ -5,9 +5,11 @@ mod baseline;
 mod catalogue;
 mod certs;
 mod check_config;
+mod kafka;
 mod look;
 mod roles;
 mod scan;
+mod tokens;
 
 use anyhow::Result;
 use clap::CommandFactory;
@@ -31,6 +33,9 @@ pub(crate) async fn run(cli: Cli) -> Result<u8> {
         Command::Api(args) => api::run(&global, &args).await,
         Command::Catalogue(command) => catalogue::run(&global, &command),
         Command::Certs(command) => certs::run(&global, &command),
+        Command::Tokens(command) => tokens::run(&global, &command),
+        Command::KafkaAcls(args) => kafka::acls(&global, &args),
+        Command::KafkaTopics => kafka::topics(&global).await,
         Command::CheckConfig => check_config::run(&global),
         Command::Completions { shell } => {
             let mut script = Vec::new();

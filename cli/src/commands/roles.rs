@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use driftline_agent::collect::{Budget, Collector, Rounds};
 use driftline_analyzer::{AnalyzerConfig, WriterConfig};
-use driftline_bus::Log;
+use driftline_bus::{Log, Role};
 use driftline_identity::{Gate, Inventory};
 use driftline_model::catalogue::Catalogue;
 use driftline_model::secret::SecretKey;
@@ -22,6 +22,7 @@ use crate::config::{BaselineSource, Config};
 use crate::secret;
 use crate::setup::{self, OpenStore};
 use crate::time::clock;
+use crate::tokens::{self, Tokens};
 use crate::{output, time};
 
 /// How often the organization's units are read for grants.
@@ -170,14 +171,17 @@ async fn bind(address: &str, what: &str) -> Result<TcpListener> {
 /// The whole in one process.
 pub(crate) async fn up(global: &Global, args: &Up) -> Result<u8> {
     let config = Config::load(global.config.as_deref())?;
-    std::fs::create_dir_all(&config.folder).with_context(|| config.folder.display().to_string())?;
+    secret::private_folder(&config.folder)?;
+    let tokens = Arc::new(Tokens::open(config.tokens(), &tokens::local(&config.folder)?)?);
     let catalogue = setup::catalogue(&config)?;
     let secret = secret::of_folder(&config.secrets, &config.folder)?;
     let api_listener = bind(&config.api.listen, "api.listen").await?;
+    let address = api_listener.local_addr()?;
+    anyhow::ensure!(address.ip().is_loopback(), "api.listen: {address} is not on loopback, and the API speaks no TLS");
     let listener = bind(&config.aggregator.listen, "aggregator.listen").await?;
     let scheme = if config.aggregator.tls.is_some() { "https" } else { "http" };
     let aggregator = format!("{scheme}://{}", listener.local_addr()?);
-    let log = setup::open_log(&config).await?;
+    let log = setup::open_log(&config, &Role::EACH).await?;
     let OpenStoreParts { store, opened } = open(&config).await?;
     let mut roles = Roles::new();
     let aws = setup::aws(&config).await;
@@ -219,13 +223,12 @@ pub(crate) async fn up(global: &Global, args: &Up) -> Result<u8> {
         let (config, shutdown) = (agent_config(&config, aggregator.clone()), roles.shutdown.clone());
         roles.spawn("agent", async move { Ok(driftline_agent::run(config, collector, clock(), shutdown).await?) });
     }
-    let address = api_listener.local_addr()?;
     {
         let started = time::now_ms();
         let status = Arc::new(
             move || serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "started_ms": started, "analyzer": *status.borrow() }),
         );
-        let api = Api { store: store.clone(), baselines, status };
+        let api = Api { store: store.clone(), baselines, tokens, status };
         let shutdown = roles.shutdown.clone();
         roles.spawn("api", async move { Ok(api::serve(api, api_listener, shutdown).await?) });
     }
@@ -301,7 +304,7 @@ pub(crate) async fn agent(global: &Global) -> Result<u8> {
 pub(crate) async fn aggregator(global: &Global) -> Result<u8> {
     let config = Config::load(global.config.as_deref())?;
     let listener = bind(&config.aggregator.listen, "aggregator.listen").await?;
-    let log = setup::open_log(&config).await?;
+    let log = setup::open_log(&config, &[Role::Aggregator]).await?;
     let mut roles = Roles::new();
     output::note(&format!("aggregator listens on {}", listener.local_addr()?));
     let gate = gate(&config, &mut roles)?;
@@ -314,7 +317,12 @@ pub(crate) async fn aggregator(global: &Global) -> Result<u8> {
 pub(crate) async fn analyzer(global: &Global, only: Option<AnalyzerHalf>) -> Result<u8> {
     let config = Config::load(global.config.as_deref())?;
     let catalogue = setup::catalogue(&config)?;
-    let log = setup::open_log(&config).await?;
+    let halves: &[Role] = match only {
+        Some(AnalyzerHalf::Judge) => &[Role::Analyzer],
+        Some(AnalyzerHalf::Writer) => &[Role::Writer],
+        None => &[Role::Analyzer, Role::Writer],
+    };
+    let log = setup::open_log(&config, halves).await?;
     let mut roles = Roles::new();
     if only != Some(AnalyzerHalf::Writer) {
         let analyzer = AnalyzerConfig {

@@ -1,5 +1,6 @@
 //! `driftline.toml`: every setting with its default, parsed whole. `driftline.example.toml` shows them all.
 
+mod bus;
 mod identity;
 mod reader;
 
@@ -7,6 +8,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub(crate) use bus::Sasl;
+use driftline_bus::Tls;
 use driftline_identity::{ClientFiles, GateFiles};
 use reader::Section;
 pub(crate) use reader::{Problem, SecretRef};
@@ -98,6 +101,9 @@ pub(crate) struct Bus {
     pub(crate) partitions: u32,
     pub(crate) replication: u16,
     pub(crate) min_insync: u16,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) sasl: Option<Sasl>,
+    pub(crate) plaintext: bool,
     pub(crate) settings: BTreeMap<String, String>,
 }
 
@@ -130,6 +136,7 @@ pub(crate) struct Store {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Api {
     pub(crate) listen: String,
+    pub(crate) tokens: Option<PathBuf>,
 }
 
 /// How AWS is called.
@@ -150,6 +157,11 @@ impl Config {
     /// Parses the whole file; every problem at once.
     pub(crate) fn parse(text: &str) -> Result<Self, Vec<Problem>> {
         reader::read(text, Self::read)
+    }
+
+    /// The file of tokens of the local API.
+    pub(crate) fn tokens(&self) -> PathBuf {
+        self.api.tokens.clone().unwrap_or_else(|| self.folder.join("tokens.toml"))
     }
 
     /// All defaults.
@@ -216,6 +228,9 @@ impl Config {
                 partitions: u32::try_from(s.number("partitions", 12, 1..=10_000)).unwrap_or(12),
                 replication: u16::try_from(s.number("replication", 3, 1..=9)).unwrap_or(3),
                 min_insync: u16::try_from(s.number("min_insync", 2, 1..=9)).unwrap_or(2),
+                tls: bus::tls(s),
+                sasl: bus::sasl(s),
+                plaintext: s.flag("plaintext", false),
                 settings: s.map("settings"),
             }),
             analyzer: s.section("analyzer", |s| Analyzer {
@@ -232,7 +247,10 @@ impl Config {
                 user: s.text("user").unwrap_or_else(|| "default".into()),
                 password: s.secret("password"),
             }),
-            api: s.section("api", |s| Api { listen: s.text("listen").unwrap_or_else(|| "127.0.0.1:7421".into()) }),
+            api: s.section("api", |s| Api {
+                listen: s.text("listen").unwrap_or_else(|| "127.0.0.1:7421".into()),
+                tokens: s.text("tokens").map(PathBuf::from),
+            }),
             aws: s.section("aws", |s| Aws {
                 fips: s.flag("fips", false),
                 dual_stack: s.flag("dual_stack", false),
@@ -309,6 +327,7 @@ mod tests {
             example.lines().map(|l| l.strip_prefix("#: ").map_or_else(|| l.to_owned(), str::to_owned) + "\n").collect();
         let all = Config::parse(&uncommented).expect("the example with every line uncommented parses");
         assert!(all.baselines.len() == 1 && all.secrets.key.is_some() && all.store.password.is_some());
+        assert!(all.bus.tls.is_some() && all.bus.sasl.is_some());
         assert_eq!(Config::parse(example), Ok(Config::defaults()), "what stands uncommented is the default");
     }
 

@@ -3,6 +3,7 @@
 // Clippy's leave for tests does not reach their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
 mod blind;
 mod cluster;
 mod faulty;
@@ -11,3 +12,4 @@ mod pages;
 mod pipeline;
 mod rig;
 mod scan;
+mod secured;

@@ -1,14 +1,16 @@
 //! The log: one trait, two forms. [`Log`] promises order per partition, durability before acknowledgement and
 //! compaction by key; `kafka` keeps it with Apache Kafka, `embedded` with a local store.
 
+mod access;
 pub mod embedded;
 pub mod kafka;
 mod limits;
 mod topics;
 mod window;
 
+pub use access::{Groups, Operation, Resource, Right, Role};
 pub use embedded::{EmbeddedConfig, EmbeddedLog};
-pub use kafka::{KafkaConfig, KafkaLog};
+pub use kafka::{KafkaConfig, KafkaLog, Mechanism, Sasl, Security, Tls};
 pub use limits::{MAX_HEADERS, MAX_KEY_BYTES};
 pub use topics::{MAX_RECORD_BYTES, topics};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Error, Store, sql};
+use crate::{Error, Reach, Store, sql};
 
 /// One row per line, so that an answer can be cut into rows without parsing it whole.
 const FORMAT: &str = "JSONCompactEachRowWithNamesAndTypes";
@@ -54,7 +54,27 @@ impl Store {
     /// # Errors
     /// [`Error::Refused`] for any other text, [`Error::Limit`] for what costs more than `limits`.
     pub async fn query(&self, sql: &str, limits: &QueryLimits) -> Result<QueryResult, Error> {
-        let sql = sql::read_only(sql)?;
+        self.run(&sql::read_only(sql)?, limits, Vec::new()).await
+    }
+
+    /// The same for somebody who may see these accounts only: no text shows a row of another.
+    ///
+    /// # Errors
+    /// As of [`Store::query`]; refused is also what reaches beyond the tables.
+    pub async fn query_within(&self, sql: &str, limits: &QueryLimits, reach: &Reach) -> Result<QueryResult, Error> {
+        let Reach::Accounts(accounts) = reach else { return self.query(sql, limits).await };
+        let databases = self.other_databases().await?;
+        let sql = sql::within(sql, &databases)?;
+        let filters = self.filters(accounts).await?;
+        self.run(&sql, limits, filters).await.map_err(crate::reach::discreet)
+    }
+
+    pub(crate) async fn run(
+        &self,
+        sql: &str,
+        limits: &QueryLimits,
+        more: Vec<(&'static str, String)>,
+    ) -> Result<QueryResult, Error> {
         let seconds = limits.time.as_secs().max(1);
         // with `readonly = 1` the text itself can change none of these
         let settings = [
@@ -71,8 +91,8 @@ impl Store {
             ("output_format_json_quote_denormals", "1".to_owned()),
             ("output_format_json_validate_utf8", "1".to_owned()),
         ];
-        let mut query = self.client.query_raw(&sql);
-        for (name, value) in settings {
+        let mut query = self.client.query_raw(sql);
+        for (name, value) in settings.into_iter().chain(more) {
             query = query.with_setting(name, value);
         }
         let answered = tokio::time::timeout(limits.time + Duration::from_secs(10), collect(query, limits.bytes)).await;

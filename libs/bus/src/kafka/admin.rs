@@ -12,7 +12,7 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::client::{self, Logged};
 use super::shape::Shape;
-use super::{KafkaConfig, convert};
+use super::{KafkaConfig, convert, diagnosis};
 use crate::{Error, Keep, Topic};
 
 /// A tombstone outlives its last copy by this, in milliseconds: a reader that takes longer for a topic starts again.
@@ -67,23 +67,31 @@ fn holds(rule: Rule, found: &str, wanted: &str) -> bool {
 pub(super) async fn ensure(config: &Arc<KafkaConfig>, topics: &[Topic]) -> Result<(), Error> {
     let mut settings = client::base(config);
     settings.set("allow.auto.create.topics", "false");
-    let admin = Arc::new(AdminClient::from_config_and_context(&settings, Logged).map_err(convert::misconfigured)?);
+    let admin = AdminClient::from_config_and_context(&settings, Logged).map_err(convert::misconfigured)?;
+    let admin = Arc::new(admin);
+    match make_and_check(&admin, config, topics).await {
+        Err(error @ Error::Unavailable(_)) => Err(diagnosis::explain(Arc::clone(config), error).await),
+        other => other,
+    }
+}
+
+async fn make_and_check(admin: &Arc<AdminClient<Logged>>, config: &KafkaConfig, topics: &[Topic]) -> Result<(), Error> {
     let options = AdminOptions::new()
         .request_timeout(Some(config.request_timeout))
         .operation_timeout(Some(config.request_timeout));
     let mut problems = Vec::new();
     for topic in topics {
-        if shape(&admin, config, topic, Shape::now).await?.is_none() {
-            create(&admin, config, topic, &options).await?;
+        if shape(admin, config, topic, Shape::now).await?.is_none() {
+            create(admin, config, topic, &options).await?;
         }
-        match shape(&admin, config, topic, Shape::wait).await? {
+        match shape(admin, config, topic, Shape::wait).await? {
             Some(shape) => problems.extend(differences_of_shape(config, topic, &shape)),
             None => {
                 return Err(Error::Unavailable(format!("kafka: topic {} was created and is not there", topic.name)));
             }
         }
     }
-    for (topic, found) in topics.iter().zip(settings_of(&admin, config, topics, &options).await?) {
+    for (topic, found) in topics.iter().zip(settings_of(admin, config, topics, &options).await?) {
         problems.extend(differences(config, topic, &found));
     }
     if problems.is_empty() { Ok(()) } else { Err(Error::Misconfigured(problems.join("; "))) }
@@ -161,6 +169,12 @@ async fn create(
     let created = admin.create_topics([&new], options).await.map_err(convert::unavailable)?;
     match created.into_iter().next() {
         Some(Ok(_) | Err((_, Code::TopicAlreadyExists))) => Ok(()),
+        Some(Err((name, Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed))) => {
+            let text = format!(
+                "kafka: topic {name} is not there, and this user may not make it: run `driftline kafka-topics` as one who may"
+            );
+            Err(Error::Misconfigured(text))
+        }
         Some(Err((name, code))) => Err(convert::code(Some(code), &format!("kafka: creating topic {name}: {code}"))),
         None => Err(Error::Unavailable(format!("kafka: no answer on creating topic {}", topic.name))),
     }

@@ -5,7 +5,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
-use super::KafkaConfig;
+use super::{KafkaConfig, security};
 use crate::{Error, MAX_RECORD_BYTES};
 
 /// What the promises of the log rest on: ours alone to set.
@@ -38,6 +38,11 @@ pub(super) fn check(config: &KafkaConfig) -> Result<(), Error> {
     if let Some(key) = config.extra.keys().find(|k| OURS.contains(&k.as_str())) {
         return Err(Error::Misconfigured(format!("kafka setting {key} is Driftline's own and can't be set")));
     }
+    if let Some(key) = config.extra.keys().find(|k| security::OURS.contains(&k.as_str())) {
+        let text =
+            format!("kafka setting {key} has a place of its own: `tls`, `sasl` or `plaintext` beside `bootstrap`");
+        return Err(Error::Misconfigured(text));
+    }
     if config.bootstrap.trim().is_empty() {
         return Err(Error::Misconfigured("kafka needs bootstrap servers".to_owned()));
     }
@@ -45,6 +50,7 @@ pub(super) fn check(config: &KafkaConfig) -> Result<(), Error> {
         let (min, all) = (config.min_insync, config.replication);
         return Err(Error::Misconfigured(format!("kafka min_insync {min} of {all} replicas: 1 to {all} is possible")));
     }
+    config.security.check(&config.bootstrap)?;
     base(config).create_native_config().map_err(super::convert::misconfigured)?;
     Ok(())
 }
@@ -53,6 +59,9 @@ pub(super) fn check(config: &KafkaConfig) -> Result<(), Error> {
 pub(super) fn base(config: &KafkaConfig) -> ClientConfig {
     let mut client = ClientConfig::new();
     for (key, value) in &config.extra {
+        client.set(key, value);
+    }
+    for (key, value) in config.security.settings() {
         client.set(key, value);
     }
     client

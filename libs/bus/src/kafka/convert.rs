@@ -81,6 +81,12 @@ pub(super) fn error(error: &KafkaError, about: &str) -> Error {
 }
 
 pub(super) fn code(code: Option<Code>, text: &str) -> Error {
+    if let Some(Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed | Code::ClusterAuthorizationFailed) =
+        code
+    {
+        let what = "this user lacks a right: `driftline kafka-acls` prints what each role needs";
+        return Error::Misconfigured(format!("{text} ({what})"));
+    }
     match code {
         Some(
             Code::MessageSizeTooLarge
@@ -95,9 +101,6 @@ pub(super) fn code(code: Option<Code>, text: &str) -> Error {
             | Code::UnknownTopicOrPartition
             | Code::UnknownPartition
             | Code::InvalidTopic
-            | Code::TopicAuthorizationFailed
-            | Code::GroupAuthorizationFailed
-            | Code::ClusterAuthorizationFailed
             | Code::Authentication
             | Code::SaslAuthenticationFailed
             | Code::UnsupportedSASLMechanism

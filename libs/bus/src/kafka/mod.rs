@@ -5,10 +5,14 @@ mod client;
 mod committed;
 mod consumer;
 mod convert;
+mod diagnosis;
 mod producer;
 mod rebalance;
 mod replay;
+mod security;
 mod shape;
+
+pub use security::{Mechanism, Sasl, Security, Tls};
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -25,7 +29,9 @@ use crate::{Consumer, Error, Log, Producer, Record, Topic};
 pub struct KafkaConfig {
     /// `host:port` of some brokers, separated by commas.
     pub bootstrap: String,
-    /// Further settings of librdkafka: TLS, SASL. What Driftline's promises rest on is refused here.
+    /// Who this is to the brokers, and how it knows them.
+    pub security: Security,
+    /// Further settings of librdkafka. What Driftline's promises rest on is refused here, and what [`Security`] says.
     pub extra: BTreeMap<String, String>,
     /// Replicas of topics that are created, at least of those that are there.
     pub replication: u16,
@@ -51,6 +57,7 @@ impl KafkaConfig {
     pub fn new(bootstrap: impl Into<String>) -> Self {
         Self {
             bootstrap: bootstrap.into(),
+            security: Security::default(),
             extra: BTreeMap::new(),
             replication: 3,
             min_insync: 2,
@@ -69,6 +76,7 @@ impl fmt::Debug for KafkaConfig {
         // Values of `extra` hold passwords.
         f.debug_struct("KafkaConfig")
             .field("bootstrap", &self.bootstrap)
+            .field("security", &self.security)
             .field("extra", &self.extra.keys())
             .field("replication", &self.replication)
             .field("min_insync", &self.min_insync)
@@ -107,6 +115,12 @@ impl KafkaLog {
     /// Checks the settings.
     pub fn new(config: KafkaConfig) -> Result<Self, Error> {
         client::check(&config)?;
+        if config.security.plaintext {
+            tracing::warn!(
+                brokers = config.bootstrap,
+                "kafka in plaintext: everybody on the way may read and change what is sent"
+            );
+        }
         Ok(Self { config: Arc::new(config), known: Known::default() })
     }
 }

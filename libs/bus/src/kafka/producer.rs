@@ -1,6 +1,6 @@
 //! Publishing: idempotent, acknowledged by all in-sync replicas, from the delivery report alone.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,7 +28,25 @@ struct Flight {
     done: oneshot::Sender<Result<i64, Error>>,
 }
 
-struct Reports;
+#[derive(Default)]
+struct Reports {
+    /// Why the producer takes nothing more, where that is a right which its user lacks.
+    denied: Mutex<Option<String>>,
+}
+
+impl Reports {
+    /// What a failed delivery means: a producer that failed for good only tells that it threw the record away.
+    fn failed(&self, error: &KafkaError, topic: &str) -> Error {
+        let denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match (error.rdkafka_error_code(), denied) {
+            (Some(Code::PurgeQueue | Code::PurgeInflight | Code::Fatal), Some(reason)) => {
+                let text = format!("kafka: publishing to {topic}: {reason}");
+                convert::code(Some(Code::ClusterAuthorizationFailed), &text)
+            }
+            _ => convert::error(error, topic),
+        }
+    }
+}
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -37,6 +55,9 @@ impl ClientContext for Reports {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(%error, reason, "kafka producer");
+        if reason.contains("authorization failed") {
+            *self.denied.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        }
     }
 }
 
@@ -46,7 +67,7 @@ impl ProducerContext for Reports {
     fn delivery(&self, report: &DeliveryResult<'_>, flight: Box<Flight>) {
         let answer = match report {
             Ok(message) => Ok(message.offset()),
-            Err((error, message)) => Err(convert::error(error, message.topic())),
+            Err((error, message)) => Err(self.failed(error, message.topic())),
         };
         let Flight { room, done } = *flight;
         drop(room);
@@ -108,7 +129,7 @@ fn connect(config: &KafkaConfig, known: &Known) -> Result<Parked, Error> {
         .set("batch.size", batch.to_string())
         .set("queue.buffering.max.messages", "1000000")
         .set("queue.buffering.max.kbytes", (u64::from(config.window_bytes) / 512 + 65_536).to_string());
-    let native = Native::from_config_and_context(&settings, Reports).map_err(convert::misconfigured)?;
+    let native = Native::from_config_and_context(&settings, Reports::default()).map_err(convert::misconfigured)?;
     Ok(Parked(Some(native)))
 }
 

@@ -85,6 +85,8 @@ impl Replay {
                 Err(KafkaError::PartitionEOF(_)) => self.done = true,
                 Err(error) => match error.rdkafka_error_code() {
                     Some(Code::BrokerTransportFailure | Code::Resolve | Code::OperationTimedOut) => {}
+                    // Nothing is asked of the group, so no right to it is needed.
+                    Some(Code::GroupAuthorizationFailed) => {}
                     _ => return Some(Err(convert::error(&error, "reading"))),
                 },
             }

@@ -10,3 +10,4 @@ mod hosts;
 mod kafka;
 mod outage;
 mod rig;
+mod secured;

@@ -92,7 +92,7 @@ pub(crate) fn split(sql: &str) -> Result<Vec<String>, Refused> {
 }
 
 /// Checks length and number of statements; the text without a closing `;`.
-fn single(sql: &str) -> Result<(&str, Vec<Token<'_>>), Refused> {
+pub(super) fn single(sql: &str) -> Result<(&str, Vec<Token<'_>>), Refused> {
     if sql.len() > MAX_SQL {
         return Err(Refused::TooLong { found: sql.len(), limit: MAX_SQL });
     }
@@ -109,7 +109,7 @@ fn single(sql: &str) -> Result<(&str, Vec<Token<'_>>), Refused> {
     }
 }
 
-fn first_word(all: &[Token<'_>], allowed: &[&str]) -> Result<(), Refused> {
+pub(super) fn first_word(all: &[Token<'_>], allowed: &[&str]) -> Result<(), Refused> {
     let first = all.iter().find(|t| !t.is_symbol("("));
     if first.is_some_and(|t| allowed.iter().any(|word| t.is(word))) {
         return Ok(());
@@ -119,7 +119,7 @@ fn first_word(all: &[Token<'_>], allowed: &[&str]) -> Result<(), Refused> {
 }
 
 /// Refuses what reaches outside, and an insert anywhere but at the beginning (its data would be read as SQL).
-fn inside(all: &[Token<'_>]) -> Result<(), Refused> {
+pub(super) fn inside(all: &[Token<'_>]) -> Result<(), Refused> {
     let named = |t: &&Token<'_>| matches!(t.kind, Kind::Word | Kind::Quoted);
     let outside = |t: &&Token<'_>| OUTSIDE.iter().any(|word| t.text.eq_ignore_ascii_case(word));
     let nested = all.iter().skip(1).find(|t| t.is("INSERT"));
@@ -130,7 +130,7 @@ fn inside(all: &[Token<'_>]) -> Result<(), Refused> {
 }
 
 /// The text from the first to the last token with what stands between them as one blank.
-fn without_comments(sql: &str, all: &[Token<'_>]) -> String {
+pub(super) fn without_comments(sql: &str, all: &[Token<'_>]) -> String {
     let mut text = String::with_capacity(sql.len());
     let mut end = None;
     for token in all {

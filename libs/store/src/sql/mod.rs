@@ -6,8 +6,10 @@
 
 mod guard;
 mod lexer;
+mod within;
 
 pub(crate) use guard::{Statement, read_only, split, statement};
+pub(crate) use within::within;
 
 /// Why a text is not run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +39,11 @@ pub enum Refused {
     /// A word that reaches outside the database.
     #[error("SQL refused: `{0}` reaches outside the database (write it in quotes where it is a value)")]
     Word(String),
+    /// A name that somebody who may see some accounts only can't use.
+    #[error(
+        "SQL refused: `{0}` is not for those who may see some accounts only: SELECT from the tables, with plain functions"
+    )]
+    Beyond(String),
     /// Longer than the limit.
     #[error("SQL refused: {found} bytes are more than {limit}")]
     TooLong {

@@ -5,5 +5,6 @@ mod crash;
 mod engine;
 mod migrations;
 mod query;
+mod reach;
 mod storing;
 mod support;

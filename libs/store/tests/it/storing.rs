@@ -148,7 +148,7 @@ async fn drifts_are_found_worst_first_with_their_history() {
     assert_eq!(store.drift("no such").await.unwrap(), None);
 }
 
-fn snapshot(key: &ResourceKey, value: &str) -> Snapshot {
+pub(crate) fn snapshot(key: &ResourceKey, value: &str) -> Snapshot {
     Snapshot {
         key: key.clone(),
         arn: None,
