@@ -109,11 +109,11 @@ async fn local_only(request: Request, next: Next) -> Response {
 
 /// Whether a `Host` is this machine: another's name that leads here is how a page reaches a service behind it (DNS rebinding).
 fn is_local(host: &str) -> bool {
-    let name = match host.rfind(']') {
-        Some(end) => &host[..=end],
-        None => host.split_once(':').map_or(host, |(name, _)| name),
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, port),
+        _ => (host, ""),
     };
-    matches!(name, "127.0.0.1" | "localhost" | "[::1]")
+    matches!(name, "127.0.0.1" | "localhost" | "[::1]") && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Who asks, and what of.
@@ -286,8 +286,15 @@ mod tests {
         for host in ["127.0.0.1:7421", "localhost", "localhost:1", "[::1]", "[::1]:7421"] {
             assert!(is_local(host), "{host}");
         }
-        for host in ["", "evil.org", "127.0.0.1.evil.org", "localhost.evil.org:7421", "evil.org:localhost", "[::1].org"]
-        {
+        for host in [
+            "",
+            "evil.org",
+            "127.0.0.1.evil.org",
+            "localhost.evil.org:7421",
+            "evil.org:localhost",
+            "[::1].org",
+            "localhost:x",
+        ] {
             assert!(!is_local(host), "{host}");
         }
     }

@@ -261,7 +261,8 @@ pub(crate) async fn open_store(config: &Config) -> Result<OpenStore> {
     let (engine, settings) = match store.kind {
         StoreKind::Clickhouse => {
             let password = store.password.as_ref().map(|p| p.resolve()).transpose()?.unwrap_or_default();
-            (None, StoreConfig::new(&store.url, &store.database).with_credentials(&store.user, password))
+            let settings = StoreConfig::new(&store.url, &store.database).with_credentials(&store.user, password);
+            (None, StoreConfig { ca: store.ca.clone(), plaintext: store.plaintext, ..settings })
         }
         StoreKind::Embedded => {
             let folder = config.folder.join("store");
@@ -274,7 +275,11 @@ pub(crate) async fn open_store(config: &Config) -> Result<OpenStore> {
         }
     };
     let store = Store::connect(settings).await?;
-    store.migrate().await?;
+    // Who finds the tables as they should be needs no right to make them.
+    match store.check_schema().await {
+        Err(driftline_store::Error::Older { .. }) => _ = store.migrate().await?,
+        checked => checked?,
+    }
     Ok(OpenStore { store, engine })
 }
 

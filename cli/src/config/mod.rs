@@ -130,6 +130,8 @@ pub(crate) struct Store {
     pub(crate) database: String,
     pub(crate) user: String,
     pub(crate) password: Option<SecretRef>,
+    pub(crate) ca: Option<PathBuf>,
+    pub(crate) plaintext: bool,
 }
 
 /// The local API of `up`.
@@ -246,6 +248,8 @@ impl Config {
                 database: s.text("database").unwrap_or_else(|| "driftline".into()),
                 user: s.text("user").unwrap_or_else(|| "default".into()),
                 password: s.secret("password"),
+                ca: s.text("ca").map(PathBuf::from),
+                plaintext: s.flag("plaintext", false),
             }),
             api: s.section("api", |s| Api {
                 listen: s.text("listen").unwrap_or_else(|| "127.0.0.1:7421".into()),

@@ -1,7 +1,7 @@
 //! Every role a process and a user of its own at a broker that asks for passwords over TLS and keeps rights: the whole way from
 //! an account to a drift goes with the published rights, and each role is kept from the work of another.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use driftline_dev::kafka::{Secured, SecuredKafka};
@@ -53,7 +53,7 @@ impl World {
         settings(&self.rig, user, &text, &self.store)
     }
 
-    fn refused(&self, config: &PathBuf, arguments: &[&str], words: &str) {
+    fn refused(&self, config: &Path, arguments: &[&str], words: &str) {
         let (code, _, err) = self.rig.run(config, arguments);
         assert!(code == 1 && err.contains(words), "{arguments:?}: {code}: {err}");
     }

@@ -11,6 +11,7 @@ mod rows;
 mod sql;
 mod store;
 pub mod testing;
+mod transport;
 
 pub use error::Error;
 pub use migrations::{SCHEMA, Schema, statements};

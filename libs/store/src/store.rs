@@ -1,10 +1,12 @@
 //! One database and how it is reached; writing into it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clickhouse::{Client, Compression};
 
 use crate::rows::Stored;
+use crate::transport;
 use crate::{AccountRow, CycleRow, Error, SnapshotRow, TransitionRow, WatermarkRow};
 
 /// Most rows of one insert.
@@ -27,6 +29,10 @@ pub struct StoreConfig {
     pub user: String,
     /// Password, or the embedded engine's token.
     pub password: String,
+    /// The server's CA, PEM; none: what the system trusts.
+    pub ca: Option<PathBuf>,
+    /// Plain HTTP to a server that is not on loopback: everybody on the way reads the password, and reads and changes all else.
+    pub plaintext: bool,
     /// Name of the cluster: tables are then replicated, and made on all of it.
     pub cluster: Option<String>,
 }
@@ -34,8 +40,9 @@ pub struct StoreConfig {
 impl StoreConfig {
     /// One server.
     pub fn new(url: impl Into<String>, database: impl Into<String>) -> Self {
-        let (user, password, cluster) = (String::new(), String::new(), None);
-        Self { url: url.into(), database: database.into(), user, password, cluster }
+        let (user, password) = (String::new(), String::new());
+        let (url, database) = (url.into(), database.into());
+        Self { url, database, user, password, ca: None, plaintext: false, cluster: None }
     }
 
     /// With a user, a password or token, or both.
@@ -81,7 +88,7 @@ impl Store {
             let why = format!("`{wrong}` is no name for a database or cluster: letters, digits and `_`, 64 at most");
             return Err(Error::Misconfigured(why));
         }
-        let mut client = Client::default().with_url(&config.url).with_compression(Compression::Lz4);
+        let mut client = transport::client(&config)?.with_url(&config.url).with_compression(Compression::Lz4);
         if !config.user.is_empty() {
             client = client.with_user(&config.user);
         }

@@ -8,3 +8,4 @@ mod query;
 mod reach;
 mod storing;
 mod support;
+mod transport;

@@ -230,3 +230,27 @@ async fn database(store: &Store) -> String {
     let name = store.query("SELECT currentDatabase()", &QueryLimits::default()).await.unwrap();
     name.rows[0][0].as_str().unwrap().to_owned()
 }
+
+#[tokio::test]
+async fn a_unit_is_its_accounts_and_those_below_it() {
+    let store = store().await;
+    let places =
+        [("000000000001", "/Root/Prod"), ("000000000002", "/Root/Prod/EU"), ("000000000003", "/Root/Production")];
+    for (n, (account, place)) in (0..).zip(places.into_iter().chain([("000000000004", "")])) {
+        let facts = AccountFacts { ou_path: place.to_owned(), ..AccountFacts::default() };
+        store.insert_accounts(&[AccountRow::new(account, &facts, Order { epoch: 1, number: n }, 0)]).await.unwrap();
+    }
+    for (units, wanted) in [
+        (&["/Root/Prod"][..], "1 2"),
+        (&["/Root/Prod/"], "1 2"),
+        (&["/Root/Prod/EU", "/Root/Production"], "2 3"),
+        (&["/"], "1 2 3"),
+        (&["/Prod", "/Root/Pro", "/root/prod"], ""),
+        (&[], ""),
+    ] {
+        let units = units.iter().map(|unit| (*unit).to_owned()).collect();
+        let found = store.accounts_of_units(&units).await.unwrap();
+        let found: Vec<_> = found.iter().map(|account| account.trim_start_matches('0')).collect();
+        assert_eq!(found.join(" "), wanted, "{units:?}");
+    }
+}
