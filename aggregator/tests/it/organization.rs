@@ -37,10 +37,10 @@ impl Organization {
         let fast = Rate { per_second: 1000.0, burst: 1000.0 };
         let rates = BTreeMap::from([("organizations".to_owned(), fast)]);
         let limiter = Limiter::new(LimiterConfig { rates, ..LimiterConfig::default() });
-        let config = ClientConfig { endpoint: endpoint(url), limiter: limiter.clone(), ..ClientConfig::default() };
+        let client = Client::new(ClientConfig { endpoint: endpoint(url), limiter, ..ClientConfig::default() });
         let own = SharedCredentialsProvider::new(Credentials::for_tests());
-        let access = Access::with_credentials(own, "eu-west-1", &endpoint(url), limiter);
-        let mut made = Self { client: Client::new(config), access, root: String::new(), units: BTreeMap::new() };
+        let access = Access::with_credentials(own, "eu-west-1", client.clone());
+        let mut made = Self { client, access, root: String::new(), units: BTreeMap::new() };
         made.call("CreateOrganization", json!({ "FeatureSet": "ALL" })).await;
         made.root = text(&made.call("ListRoots", json!({})).await["Roots"][0]["Id"]);
         for (name, parent) in [("Workloads", None), ("Production", Some("Workloads")), ("WorkloadsOld", None)] {

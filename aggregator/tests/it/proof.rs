@@ -8,7 +8,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use driftline_agent::prove::by_credentials;
 use driftline_aggregator::StsConfig;
-use driftline_aws::{Access, ClientConfig, EndpointConfig, Limiter, LimiterConfig, RoleConfig};
+use driftline_aws::{Access, Client, ClientConfig, EndpointConfig, RoleConfig};
 use driftline_dev::moto::Moto;
 use driftline_identity::proof::{ProofRules, Subject};
 use driftline_identity::{ClientFiles, ClientTls, Inventory};
@@ -51,8 +51,8 @@ async fn rig(url: &str) -> (Rig, Certs) {
 /// The credentials of a role that was assumed.
 pub(crate) async fn role(moto: &Moto, account: &str, name: &str) -> SharedCredentialsProvider {
     let own = SharedCredentialsProvider::new(Credentials::for_tests());
-    let limiter = Limiter::new(LimiterConfig::default());
-    let access = Access::with_credentials(own, "eu-west-1", &endpoint(&moto.url()), limiter);
+    let client = Client::new(sts(&moto.url()).client);
+    let access = Access::with_credentials(own, "eu-west-1", client);
     access.assume(account, &RoleConfig::new(name)).await.unwrap()
 }
 
