@@ -1,4 +1,4 @@
-//! What can't be sent waits here: on the disk, in order per account, within a limit of bytes. What [`Queue::append`] has
+//! What can't be sent waits here: on the disk, in order per account, within a limit of bytes. What `Queue::append` has
 //! returned for is there at the next start, whatever happened in between.
 //!
 //! A record keeps the number that it got here, so that one that is sent twice reads the same. The epoch is given when it
