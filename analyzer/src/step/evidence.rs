@@ -53,7 +53,11 @@ impl ScopeMark {
     /// Since when lists say nothing of an id any more; `Err` while they hold it.
     pub(crate) fn dropped(&self, listed: Option<Listed>) -> Result<Option<Order>, ()> {
         match listed {
-            Some(l) if l.held => self.empty().filter(|e| *e > l.order).map(Some).ok_or(()),
+            // From the first of the empty listings on: each of them proves that it is not there.
+            Some(l) if l.held => {
+                let empty = self.listings.iter().take_while(|e| e.empty && e.order > l.order);
+                empty.last().map(|e| Some(e.order)).ok_or(())
+            }
             other => Ok(other.map(|l| l.order)),
         }
     }

@@ -223,6 +223,28 @@ fn a_whole_list_proves_though_single_resources_are_unread() {
 }
 
 #[test]
+fn two_empty_listings_prove_what_a_manifest_still_holds() {
+    check(
+        "e
+         b eu/t/a src x=1
+         m eu/t @1.1 a
+         c @1.2 eu/t=complete:1
+         c @1.3 eu/t=complete:0
+         c @1.4 eu/t=complete:0      => +missing:eu/t/a",
+    );
+    // one that saw something in between begins it anew
+    check(
+        "e
+         b eu/t/a src x=1
+         m eu/t @1.1 a
+         c @1.2 eu/t=complete:0
+         c @1.3 eu/t=complete:1
+         c @1.4 eu/t=complete:0
+         c @1.5 eu/t=complete:0      => +missing:eu/t/a",
+    );
+}
+
+#[test]
 fn a_scope_without_a_listing_was_complete_and_empty() {
     check(
         "e
