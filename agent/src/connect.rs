@@ -37,7 +37,7 @@ impl Connector {
                     "https needs certificates: `ca`, and `certificate` and `key` if it has them, of [agent] tls",
                 ));
             }
-            (Some("http"), None) if loopback(host) => None,
+            (Some("http"), None) if driftline_model::host::is_loopback(host) => None,
             (Some("http"), None) => return Err(wrong("plaintext goes to loopback only: give certificates and https")),
             (Some("http"), Some(_)) => return Err(wrong("certificates are given: say https")),
             _ => return Err(wrong("it is `https://HOST:PORT`")),
@@ -79,10 +79,6 @@ impl Connector {
     pub(crate) fn outdated(&mut self) -> bool {
         self.tls.as_mut().is_some_and(|(tls, _)| tls.changed())
     }
-}
-
-fn loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback())
 }
 
 /// An error with what caused it.

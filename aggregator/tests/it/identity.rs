@@ -150,9 +150,10 @@ async fn a_revoked_agent_is_cut_and_one_that_is_trusted_again_goes_on_without_a_
     tokio::spawn(certs.gate.clone().watch(stop.clone()));
     rig.start_agent_as(Some(certs.client()));
     rig.cycles(2).await;
+    let (mut changes, denied) = (certs.gate.changes(), Instant::now());
     certs.write("deny.txt", "spiffe://d/agent/a");
-    // It publishes with every round of 50 ms while it may.
-    let denied = Instant::now();
+    tokio::time::timeout(Duration::from_secs(30), changes.changed()).await.expect("the gate sees it").unwrap();
+    // It publishes with every round of 50 ms while it may: a second without any is the end of it.
     let mut before = rig.cycles_now().await;
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;

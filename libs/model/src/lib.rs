@@ -9,6 +9,7 @@ pub mod driftignore;
 pub mod expr;
 pub mod fold;
 pub mod glob;
+pub mod host;
 pub mod normal;
 pub mod observe;
 pub mod place;

@@ -1,6 +1,5 @@
 //! How the server is reached: over TLS, by the system's CAs or one of its own; in plaintext on loopback, or where that is said.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,13 +52,5 @@ fn with_ca(path: &Path) -> Result<Client, Error> {
 
 /// Whether `host:port/...` never leaves this machine.
 fn is_loopback(address: &str) -> bool {
-    let authority = address.split(['/', '?', '#']).next().unwrap_or_default();
-    if authority.contains('@') {
-        return false;
-    }
-    let host = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, _)) => host,
-        None => authority.split_once(':').map_or(authority, |(host, _)| host),
-    };
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    driftline_model::host::is_loopback(address.split(['/', '?', '#']).next().unwrap_or_default())
 }

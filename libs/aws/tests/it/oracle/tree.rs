@@ -188,13 +188,13 @@ fn structure(name: &str, mut members: Vec<(String, Node)>) -> Node {
 #[test]
 fn reads_what_debug_writes() {
     #[derive(Debug)]
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "read through `Debug` alone")]
     enum State {
         Running,
         Unknown(&'static str),
     }
     #[derive(Debug)]
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "read through `Debug` alone")]
     struct Output {
         r#type: Option<String>,
         states: Option<Vec<State>>,
